@@ -1,0 +1,58 @@
+# `make run` and `make test` do everything on a machine that has only Python 3.11 or newer.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+.PHONY: help install run demo test check format lock clean
+
+help:
+	@echo "make run      answer in Slack and Discord (with no tokens set: the demo, nothing else needed)"
+	@echo "make demo     the demo: local Slack and Discord, one web page"
+	@echo "make test     every test, with everything they need"
+	@echo "make check    format, lint, types, import rules"
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11 or newer; none was found on the PATH. Set PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# The two stamps say which locked set is installed; a changed lock installs again.
+.venv/.run-installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing Parley's locked dependencies into .venv ..."
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev-installed: requirements-dev.lock .venv/.run-installed
+	@echo "Installing the development tools into .venv ..."
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: .venv/.run-installed
+
+run: install
+	@exec $(BIN)/parley start
+
+demo: install
+	@exec $(BIN)/parley demo
+
+test: .venv/.dev-installed
+	$(BIN)/python -m pytest
+
+check: .venv/.dev-installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev-installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Needs uv (https://docs.astral.sh/uv). Addresses of package indexes never enter a lock file.
+lock:
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements-dev.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info
