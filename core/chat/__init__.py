@@ -1,0 +1,53 @@
+"""The domain: what people say, how a Turn answers it, and the ports that platforms plug into."""
+
+from core.chat.adapter import Adapter, CommandCall, CommandName, Intake, Verdict
+from core.chat.message import Author, Message, Reach
+from core.errors import ConfigError, StoreUnavailable
+from core.ids import ChannelId, ScopeId, ThreadId, UserId
+from core.replies.surface import (
+    Limits,
+    MessageGone,
+    MessageRef,
+    NotPermitted,
+    Operation,
+    Placement,
+    PlacementGone,
+    Rate,
+    RateLimited,
+    Segment,
+    SegmentRejected,
+    Surface,
+    SurfaceError,
+    SurfaceUnavailable,
+)
+
+__all__ = [
+    "Adapter",
+    "Author",
+    "ChannelId",
+    "CommandCall",
+    "CommandName",
+    "ConfigError",
+    "Intake",
+    "Limits",
+    "Message",
+    "MessageGone",
+    "MessageRef",
+    "NotPermitted",
+    "Operation",
+    "Placement",
+    "PlacementGone",
+    "Rate",
+    "RateLimited",
+    "Reach",
+    "ScopeId",
+    "Segment",
+    "SegmentRejected",
+    "StoreUnavailable",
+    "Surface",
+    "SurfaceError",
+    "SurfaceUnavailable",
+    "ThreadId",
+    "UserId",
+    "Verdict",
+]

@@ -1,0 +1,79 @@
+"""Adapter: what a platform's package gives to whoever starts it, and what it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from core.chat.message import Message
+from core.ids import ChannelId, ScopeId, ThreadId, UserId
+from core.replies.surface import Surface
+
+CommandName = Literal["usage", "reset", "stop", "help"]
+
+Verdict = Literal["accepted", "duplicate", "ignored", "full"]
+"""What became of a Message: stored to be answered (a visible answer will come), delivered before, not meant for
+us, or refused because too many messages wait in its thread already (the adapter tells the person so)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCall:
+    """A command that is answered with a text and needs no model.
+
+    thread_id: the thread it was given in, None where the platform does not say (a Slack slash command).
+    is_admin: the platform says this person administers the workspace or server.
+    """
+
+    name: CommandName
+    user: UserId
+    scope: ScopeId
+    channel: ChannelId
+    thread_id: ThreadId | None = None
+    is_admin: bool = False
+
+
+class Intake(Protocol):
+    """Where an adapter hands in what people say, before it acks the platform."""
+
+    async def accept(self, message: Message) -> Verdict:
+        """Gate, deduplicate and store `message` in one atomic step.
+
+        Returns once it is durable. Raises StoreUnavailable when it may not be: then do not ack.
+        """
+        ...
+
+    async def stop(self, stop: str) -> bool:
+        """Stop the Turn whose Segment carried this `stop` value; False when it is not running any more."""
+        ...
+
+    async def command(self, call: CommandCall) -> str:
+        """Answer a command with markdown, for that person's eyes only. Raises StoreUnavailable."""
+        ...
+
+
+class Adapter(Protocol):
+    """One platform connection of this process."""
+
+    @property
+    def platform(self) -> str:
+        """`slack`, `discord`, `terminal`: the first part of each of its ids."""
+        ...
+
+    @property
+    def surface(self) -> Surface: ...
+
+    async def open(self) -> None:
+        """Check tokens, scopes and addresses. Raises ConfigError naming the setting. The surface works from here on."""
+        ...
+
+    async def listen(self, intake: Intake) -> None:
+        """Take in events until cancelled; reconnects by itself. Raises ConfigError for what no retry can mend."""
+        ...
+
+    def unready(self) -> str | None:
+        """Why events would not arrive just now, None when they would."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection. The surface is of no use afterwards."""
+        ...

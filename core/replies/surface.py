@@ -1,0 +1,150 @@
+"""Surface: what core asks of a platform, and the errors a platform may answer with.
+
+The writer (`core.replies.reply`) is the only caller of `post`, `edit` and `delete`.
+
+    SurfaceError            a call failed and will fail again; the subclasses say what to do instead
+      RateLimited           come back in `retry_after_s` seconds
+      SurfaceUnavailable    the platform did not answer, or answered 5xx: it may or may not have taken effect
+      MessageGone           the message was deleted by somebody
+      PlacementGone         the thread or channel is deleted, archived or locked: nothing can be shown there
+      NotPermitted          a permission or scope is missing; `hint` says which, fit to log
+      SegmentRejected       the platform refused this content (size, blocks, moderation)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from core.ids import ThreadId
+
+Operation = Literal["post", "edit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a Reply goes.
+
+    origin: what the adapter wrote into the Message about the question (a message to answer, an interaction
+    token); opaque to core, at most a few hundred characters.
+    """
+
+    thread_id: ThreadId
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """One message of ours on a platform. `channel` and `message` are the platform's own ids."""
+
+    channel: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The part of a Reply in one platform message.
+
+    text: markdown as the model wrote it (never escaped for a platform), every fence closed, at most
+    `Limits.segment` as `Limits.measure` counts.  stop: what a Stop button hands back when pressed; "" shows
+    no button.
+    """
+
+    text: str
+    stop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A token bucket: `burst` calls at once, refilled at `per_s` calls a second."""
+
+    burst: float
+    per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a platform allows, as its adapter documents it with sources.
+
+    segment: the largest Segment, in the unit of `measure`.  measure: how the platform counts a Segment's
+    markdown once it is written for the wire (escapes included).  post, edit: the rate of each bucket that
+    `Surface.bucket` names.  min_gap_s: seconds between two interim edits of one message.
+    """
+
+    segment: int
+    measure: Callable[[str], int]
+    post: Rate
+    edit: Rate
+    min_gap_s: float
+
+
+class Surface(Protocol):
+    """One platform, as one workspace's worker sees it. Every method may raise any SurfaceError."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    def bucket(self, operation: Operation, placement: Placement) -> str:
+        """The name of the rate bucket that a call for `placement` draws on; equal names share one budget."""
+        ...
+
+    async def open(self, placement: Placement) -> None:
+        """Make the place ready before there is text (a Discord thread is created). Calling it again is harmless."""
+        ...
+
+    async def status(self, placement: Placement, busy: bool) -> None:
+        """Show or clear "is typing". A courtesy: whoever calls it ignores SurfaceError."""
+        ...
+
+    async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
+        """Post a new message in the thread, pinging nobody.
+
+        key: the same for every attempt at the same Segment of the same Turn, at most 25 characters; a platform
+        that can drops the repetition.
+        """
+        ...
+
+    async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
+        """Replace what a message of ours shows."""
+        ...
+
+    async def delete(self, placement: Placement, ref: MessageRef) -> None:
+        """Take a message of ours away; one that is gone already is no error."""
+        ...
+
+
+class SurfaceError(Exception):
+    """A platform call failed. `str()` is fit for a log: no tokens, no message text."""
+
+
+class RateLimited(SurfaceError):
+    """The platform asks to wait `retry_after_s` seconds before the next call on this bucket."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SurfaceUnavailable(SurfaceError):
+    """No answer, or a 5xx: whether the call took effect is not known."""
+
+
+class MessageGone(SurfaceError):
+    """The message to edit was deleted."""
+
+
+class PlacementGone(SurfaceError):
+    """The thread or channel is deleted, archived or locked, or the bot is not in it."""
+
+
+class NotPermitted(SurfaceError):
+    """The bot may not do this here; `hint` names the missing permission or scope."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SegmentRejected(SurfaceError):
+    """The platform refused the content itself; sending it again is pointless."""
