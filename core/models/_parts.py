@@ -1,0 +1,141 @@
+"""Grows the parts of a response out of deltas.
+
+Text is kept as fragments and joined when asked for, so that a long answer costs no more a delta than a short one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.messages import (
+    ModelResponsePart,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+    ToolCallPartDelta,
+)
+from core.models.errors import UnexpectedModelBehavior
+
+__all__ = ["ResponseParts"]
+
+
+@dataclass(slots=True)
+class _Growing:
+    """Text that grows; the fragments are melted together each time it is read."""
+
+    fragments: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        if len(self.fragments) > 1:
+            self.fragments[:] = ["".join(self.fragments)]
+        return self.fragments[0] if self.fragments else ""
+
+
+@dataclass(slots=True)
+class _Text:
+    index: int
+    content: _Growing = field(default_factory=_Growing)
+
+    def part(self) -> TextPart:
+        return TextPart(self.content.text())
+
+
+@dataclass(slots=True)
+class _Thinking:
+    index: int
+    content: _Growing = field(default_factory=_Growing)
+    signature: str | None = None
+
+    def part(self) -> ThinkingPart:
+        return ThinkingPart(self.content.text(), self.signature)
+
+
+@dataclass(slots=True)
+class _Call:
+    index: int
+    name: str = ""
+    args: _Growing = field(default_factory=_Growing)
+    args_object: dict[str, Any] | None = None
+    call_id: str | None = None
+    announced: bool = False
+
+    def part(self) -> ToolCallPart:
+        args = self.args_object if self.args_object is not None else self.args.text()
+        return ToolCallPart(self.name, args, self.call_id)
+
+    def add_args(self, args: str | dict[str, Any] | None) -> None:
+        if isinstance(args, dict):
+            if self.args.fragments:
+                raise UnexpectedModelBehavior(f"Cannot apply dict deltas to non-dict tool arguments ({args!r})")
+            self.args_object = {**(self.args_object or {}), **args}
+        elif args:
+            if self.args_object is not None:
+                raise UnexpectedModelBehavior(f"Cannot apply JSON deltas to non-JSON tool arguments ({args!r})")
+            self.args.fragments.append(args)
+
+
+class ResponseParts:
+    """The parts of one response while it streams. Each call takes a delta in and gives the event that says so."""
+
+    def __init__(self) -> None:
+        self._parts: list[_Text | _Thinking | _Call] = []
+        self._calls: dict[Hashable, _Call] = {}
+
+    def text(self, content: str) -> ModelResponseStreamEvent:
+        """More text. Text that follows text belongs to the same part."""
+        last = self._parts[-1] if self._parts else None
+        if isinstance(last, _Text):
+            last.content.fragments.append(content)
+            return PartDeltaEvent(last.index, TextPartDelta(content))
+        new = _Text(len(self._parts), _Growing([content]))
+        self._parts.append(new)
+        return PartStartEvent(new.index, TextPart(content))
+
+    def thinking(self, content: str | None = None, signature: str | None = None) -> ModelResponseStreamEvent:
+        """More of a thought, or its signature. A thought after a signed one is a new part."""
+        last = self._parts[-1] if self._parts else None
+        if isinstance(last, _Thinking) and not (last.signature and content):
+            if content:
+                last.content.fragments.append(content)
+            last.signature = signature or last.signature
+            return PartDeltaEvent(last.index, ThinkingPartDelta(content, signature))
+        new = _Thinking(len(self._parts), _Growing([content] if content else []), signature)
+        self._parts.append(new)
+        return PartStartEvent(new.index, new.part())
+
+    def call(
+        self,
+        key: Hashable,
+        *,
+        name: str | None = None,
+        args: str | dict[str, Any] | None = None,
+        call_id: str | None = None,
+    ) -> ModelResponseStreamEvent | None:
+        """More of the tool call known as `key`; None while its name is not known yet.
+
+        Raises UnexpectedModelBehavior when JSON text and objects are mixed in the arguments of one call.
+        """
+        call = self._calls.get(key)
+        if call is None:
+            call = self._calls[key] = _Call(len(self._parts))
+            self._parts.append(call)
+        call.add_args(args)
+        call.call_id = call_id or call.call_id
+        call.name += name or ""
+        if not call.name:
+            return None
+        if not call.announced:
+            call.announced = True
+            return PartStartEvent(call.index, call.part())
+        return PartDeltaEvent(call.index, ToolCallPartDelta(name or None, args or None, call_id))
+
+    def parts(self) -> list[ModelResponsePart]:
+        """What there is so far; a call without a name is not there yet."""
+        return [part.part() for part in self._parts if not isinstance(part, _Call) or part.announced]

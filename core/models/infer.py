@@ -1,0 +1,100 @@
+"""From a name to a model: "openai:gpt-4o", "ollama:llama3.2", "demo", "test"."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from core.models.base import Model
+from core.models.errors import UserError
+
+__all__ = ["KnownModelName", "infer_model"]
+
+KnownModelName = Literal[
+    "demo",
+    "test",
+    "gpt-3.5-turbo",
+    "gpt-4",
+    "gpt-4-turbo",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "o1",
+    "o1-mini",
+    "o3-mini",
+    "openai:gpt-3.5-turbo",
+    "openai:gpt-4",
+    "openai:gpt-4-turbo",
+    "openai:gpt-4o",
+    "openai:gpt-4o-mini",
+    "openai:o1",
+    "openai:o1-mini",
+    "openai:o3-mini",
+    "ollama:llama3.2",
+]
+"""Names an editor may offer; any other name a provider knows works as well."""
+
+_NOT_BUILT = {
+    "anthropic": "Anthropic",
+    "azure": "Azure OpenAI",
+    "bedrock": "AWS Bedrock",
+    "cohere": "Cohere",
+    "deepseek": "DeepSeek",
+    "google": "Google Gemini",
+    "google-gla": "Google Gemini",
+    "google-vertex": "Google Vertex AI",
+    "groq": "Groq",
+    "mistral": "Mistral",
+    "openai-responses": "the OpenAI Responses API",
+    "vertexai": "Google Vertex AI",
+}
+
+OLLAMA_BASE_URL = "http://localhost:11434/v1"
+
+
+def infer_model(model: Model | str) -> Model:
+    """The model called `model`; a model object is given back as it is.
+
+    Raises UserError for a name nobody knows, a provider that is not built yet, or a missing key.
+    """
+    if isinstance(model, Model):
+        return model
+    provider, _, name = model.partition(":")
+    match provider if name else _provider_of(model):
+        case "test":
+            from core.models.test import TestModel
+
+            return TestModel()
+        case "demo":
+            from core.models.demo import DemoModel
+
+            return DemoModel()
+        case "openai":
+            from core.models.openai import OpenAIModel
+
+            return OpenAIModel(name or model)
+        case "ollama" if name:
+            from core.models.openai import OpenAIModel
+
+            return OpenAIModel(
+                name,
+                base_url=os.environ.get("OLLAMA_BASE_URL") or OLLAMA_BASE_URL,
+                api_key="ollama",  # Ollama takes any key; the one for OpenAI must not reach it
+                system="ollama",
+            )
+        case known if known in _NOT_BUILT:
+            raise UserError(
+                f"Model {model!r}: {_NOT_BUILT[known]} is not built in yet. "
+                "Use 'openai:<model>' (with OPENAI_BASE_URL for any compatible server), 'ollama:<model>' or 'demo'."
+            )
+        case _:
+            raise UserError(f"Unknown model: {model}")
+
+
+def _provider_of(name: str) -> str:
+    """The provider of a bare model name, "" if nobody is known by it."""
+    if name in ("test", "demo"):
+        return name
+    for prefix, provider in (("gpt", "openai"), ("o1", "openai"), ("o3", "openai"), ("claude", "anthropic")):
+        if name.startswith(prefix):
+            return provider
+    return "google" if name.startswith("gemini") else ""
