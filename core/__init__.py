@@ -1,0 +1,84 @@
+"""What the bot is; knows no platform. The names of the engine are imported when they are first asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.agent._capture import capture_run_messages
+    from core.agent.agent import Agent
+    from core.agent.events import RunEvents
+    from core.agent.printing import pprint_run_response
+    from core.agent.response import RunEvent, RunResponse
+    from core.agent.result import AgentRunResult, StreamedRunResult
+    from core.agent.tools import RunContext, Tool
+    from core.messages import AudioUrl, BinaryContent, DocumentUrl, ImageUrl
+    from core.models.errors import (
+        AgentRunError,
+        FallbackExceptionGroup,
+        ModelHTTPError,
+        ModelRetry,
+        UnexpectedModelBehavior,
+        UsageLimitExceeded,
+        UserError,
+    )
+    from core.models.usage import Usage, UsageLimits
+
+_LAZY = {
+    "Agent": "agent",
+    "AgentRunError": "models.errors",
+    "AgentRunResult": "agent",
+    "AudioUrl": "messages",
+    "BinaryContent": "messages",
+    "DocumentUrl": "messages",
+    "FallbackExceptionGroup": "models.errors",
+    "ImageUrl": "messages",
+    "ModelHTTPError": "models.errors",
+    "ModelRetry": "models.errors",
+    "RunContext": "agent",
+    "RunEvent": "agent",
+    "RunEvents": "agent",
+    "RunResponse": "agent",
+    "StreamedRunResult": "agent",
+    "Tool": "agent",
+    "UnexpectedModelBehavior": "models.errors",
+    "Usage": "models.usage",
+    "UsageLimitExceeded": "models.errors",
+    "UsageLimits": "models.usage",
+    "UserError": "models.errors",
+    "capture_run_messages": "agent",
+    "pprint_run_response": "agent",
+}
+
+__all__ = [
+    "Agent",
+    "AgentRunError",
+    "AgentRunResult",
+    "AudioUrl",
+    "BinaryContent",
+    "DocumentUrl",
+    "FallbackExceptionGroup",
+    "ImageUrl",
+    "ModelHTTPError",
+    "ModelRetry",
+    "RunContext",
+    "RunEvent",
+    "RunEvents",
+    "RunResponse",
+    "StreamedRunResult",
+    "Tool",
+    "UnexpectedModelBehavior",
+    "Usage",
+    "UsageLimitExceeded",
+    "UsageLimits",
+    "UserError",
+    "capture_run_messages",
+    "pprint_run_response",
+]
+
+
+def __getattr__(name: str) -> Any:  # the names above, each with its own type for checkers
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,0 +1,25 @@
+"""The engine: agents, runs, tools, results, usage, and the events of a run. No Redis, no chat."""
+
+from core.agent._capture import capture_run_messages
+from core.agent._run import EndStrategy
+from core.agent.agent import Agent
+from core.agent.events import RunEvents
+from core.agent.printing import pprint_run_response
+from core.agent.response import RunEvent, RunResponse
+from core.agent.result import AgentRunResult, FinalResult, StreamedRunResult
+from core.agent.tools import RunContext, Tool
+
+__all__ = [
+    "Agent",
+    "AgentRunResult",
+    "EndStrategy",
+    "FinalResult",
+    "RunContext",
+    "RunEvent",
+    "RunEvents",
+    "RunResponse",
+    "StreamedRunResult",
+    "Tool",
+    "capture_run_messages",
+    "pprint_run_response",
+]

@@ -66,6 +66,11 @@ class StreamedResponse(ABC):
             self._events = self._iterate()
         return self._events
 
+    async def aclose(self) -> None:
+        """Stop reading; what was read stays. Not for use while another task is reading."""
+        if (close := getattr(self._events, "aclose", None)) is not None:
+            await close()
+
     def get(self) -> ModelResponse:
         """The response as far as it has been read."""
         return ModelResponse(self.parts.parts(), self.model_name, self.timestamp, self.finish_reason)

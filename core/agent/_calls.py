@@ -1,0 +1,98 @@
+"""Runs function tools: each call guarded by itself, all calls of a response at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import pydantic
+
+from core.agent.tools import RunContext, Tool
+from core.messages import RetryPromptPart, ToolCallPart, ToolReturnPart
+from core.models.errors import ModelRetry, UnexpectedModelBehavior
+
+__all__ = ["Retries", "call_tool", "run_together"]
+
+T = TypeVar("T")
+GRACE_S = 1.0  # seconds a cancelled tool has to clean up; a run that was stopped waits no longer
+
+
+class Retries:
+    """Counts retries, one counter a tool, for one run."""
+
+    def __init__(self, default: int) -> None:
+        self._default = default
+        self._counts: dict[str, int] = {}
+
+    def count(self, tool: str) -> int:
+        return self._counts.get(tool, 0)
+
+    def reset(self, tool: str) -> None:
+        self._counts.pop(tool, None)
+
+    def next(self, tool: Tool[Any], cause: Exception) -> None:
+        """Count one more. Raises UnexpectedModelBehavior when the tool's budget is used up."""
+        limit = self._default if tool.max_retries is None else tool.max_retries
+        self._counts[tool.name] = self.count(tool.name) + 1
+        if self._counts[tool.name] > limit:
+            raise UnexpectedModelBehavior(f"Tool exceeded max retries count of {limit}") from cause
+
+
+async def call_tool(
+    tool: Tool[Any], call: ToolCallPart, ctx: RunContext[Any], retries: Retries, timeout: float | None
+) -> ToolReturnPart | RetryPromptPart:
+    """Run one call: its return, or a request to try again for bad arguments, `ModelRetry` and a timeout (s)."""
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            content = await tool.call(call.args, ctx)
+    except pydantic.ValidationError as exc:
+        retries.next(tool, exc)
+        errors = exc.errors(include_url=False, include_context=False)
+        return RetryPromptPart(errors, tool.name, call.tool_call_id)
+    except ModelRetry as exc:
+        retries.next(tool, exc)
+        return RetryPromptPart(exc.message, tool.name, call.tool_call_id)
+    except TimeoutError as exc:
+        if not limit.expired():
+            raise  # the tool's own, not ours
+        retries.next(tool, exc)
+        return RetryPromptPart(f"Timed out after {timeout:g} seconds.", tool.name, call.tool_call_id)
+    retries.reset(tool.name)
+    return ToolReturnPart(tool.name, content, call.tool_call_id)
+
+
+async def run_together(jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> AsyncGenerator[T, None]:
+    """Run all jobs at once and yield each result as it comes.
+
+    The first exception cancels the jobs still running, never takes back what had finished, and is raised at the end.
+    Closing the iterator cancels everything and waits for it, at most GRACE_S.
+    """
+    done: asyncio.Queue[T | None] = asyncio.Queue()  # bounded by the number of jobs
+
+    async def one(job: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        done.put_nowait(await job())
+
+    async def everything() -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for job in jobs:
+                    tasks.create_task(one(job))
+        finally:
+            done.put_nowait(None)
+
+    owner = asyncio.create_task(everything(), name="tools")
+    try:
+        while (result := await done.get()) is not None:
+            yield result
+        try:
+            await owner
+        except BaseExceptionGroup as group:
+            first = group.exceptions[0]
+            raise first from first.__cause__  # the other failures came with it, and say no more
+    finally:
+        if not owner.done():
+            owner.cancel()
+            await asyncio.wait([owner], timeout=GRACE_S)
+        if owner.done() and not owner.cancelled():
+            owner.exception()  # it was raised above, or nobody is left to hear it

@@ -1,0 +1,381 @@
+"""The one run loop. `run`, `run_stream` and the event stream are views of `Run.events()`.
+
+A run goes in steps: ask the model, read its response, run the tools it calls, ask again. Everything that is known of a
+run lives on its `Run`; the agent is never written to. However a run ends (result, error, cancelled task, closed
+iterator), `messages` is left such that the next run can go on from it: what had arrived of a response is kept, and
+every tool call has a return.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal
+
+import pydantic
+from typing_extensions import TypeVar
+
+from core.agent._calls import Retries, call_tool, run_together
+from core.agent._history import close_calls, interrupted, repaired, with_instructions
+from core.agent._output import ResultSchema, ResultTool
+from core.agent._prompts import Instructions, SystemPrompt, Validator
+from core.agent.tools import RunContext, Tool
+from core.messages import (
+    FinalResultEvent,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    ModelMessage,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserContent,
+    UserPromptPart,
+)
+from core.models.base import Model, ModelRequestParameters, StreamedResponse
+from core.models.errors import ModelRetry, UnexpectedModelBehavior
+from core.models.settings import ModelSettings
+from core.models.usage import Usage, UsageLimits
+
+__all__ = ["EndStrategy", "FinalResult", "Plan", "ResponseEnded", "Run", "RunEnded"]
+
+EndStrategy = Literal["early", "exhaustive"]
+ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
+
+
+@dataclass(frozen=True)
+class FinalResult(Generic[ResultDataT]):
+    """The result of a run; `tool_name` is None when the model simply wrote it."""
+
+    data: ResultDataT
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEnded:
+    """A model response is whole. Times in seconds since its request; `first` is None if it was empty."""
+
+    response: ModelResponse
+    usage: Usage
+    seconds: float
+    first: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run has come to its result."""
+
+    result: FinalResult[Any]
+
+
+LoopEvent = (
+    PartStartEvent
+    | PartDeltaEvent
+    | ResponseEnded
+    | FunctionToolCallEvent
+    | FunctionToolResultEvent
+    | FinalResultEvent
+    | RunEnded
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for: everything a run needs and never changes."""
+
+    prompt: str | Sequence[UserContent]
+    model: Model
+    deps: Any
+    settings: ModelSettings | None
+    limits: UsageLimits
+    result: ResultSchema
+    tools: dict[str, Tool[Any]]
+    system_prompts: Sequence[SystemPrompt]
+    instructions: Sequence[Instructions]
+    validators: Sequence[Validator]
+    end_strategy: EndStrategy
+    retries: int
+    result_retries: int
+    tool_timeout: float | None
+    stream: bool
+
+
+@dataclass
+class Run(Generic[ResultDataT]):
+    """One run. `messages` is the history, growing; `usage` is the caller's object if one was given."""
+
+    plan: Plan
+    messages: list[ModelMessage]
+    usage: Usage
+    agent_name: str | None = None
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    result: FinalResult[ResultDataT] | None = None
+    streamed: StreamedResponse | None = None
+    step: int = 0
+    tool_calls: int = 0
+
+    def __post_init__(self) -> None:
+        self._before = len(self.messages)
+        self._retries = Retries(self.plan.retries)
+        self._result_retries = 0
+        self._returns: dict[int, ModelRequestPart] = {}
+
+    # --- what callers read ---
+
+    def new_messages(self) -> list[ModelMessage]:
+        return self.messages[self._before :]
+
+    def context(self) -> RunContext[Any]:
+        """The run, as tools and prompts see it now."""
+        plan = self.plan
+        return RunContext(plan.deps, plan.model, self.usage, plan.prompt, self.messages, run_step=self.step)
+
+    # --- the loop ---
+
+    async def events(self) -> AsyncGenerator[LoopEvent, None]:
+        """Everything that happens, to its end. Closing it, or cancelling whoever waits for it, ends the run."""
+        try:
+            request = await self._first_request()
+            while self.result is None:
+                async with aclosing(self._ask(request)) as events:
+                    async for event in events:
+                        yield event
+                parts: list[ModelRequestPart] = []
+                async with aclosing(self._handle(parts)) as events:
+                    async for event in events:
+                        yield event
+                request = ModelRequest(parts)
+            if request.parts:
+                self.messages.append(request)
+            yield RunEnded(self.result)
+        finally:
+            close_calls(self.messages, self._returns)
+
+    async def _first_request(self) -> ModelRequest:
+        ctx = self.context()
+        parts: list[ModelRequestPart] = []
+        if self.messages:
+            await self._renew_dynamic_prompts(ctx)
+        else:
+            for prompt in self.plan.system_prompts:
+                if text := await prompt.text(ctx):
+                    parts.append(SystemPromptPart(text, prompt.ref if prompt.dynamic else None))
+        parts.append(UserPromptPart(self.plan.prompt))
+        return ModelRequest(parts)
+
+    async def _renew_dynamic_prompts(self, ctx: RunContext[Any]) -> None:
+        """Write the dynamic system prompts of the history anew; the caller's messages are not changed."""
+        dynamic = {prompt.ref: prompt for prompt in self.plan.system_prompts if prompt.dynamic}
+        for at, message in enumerate(self.messages):
+            if not dynamic or not isinstance(message, ModelRequest):
+                continue
+            parts: list[ModelRequestPart] = []
+            for part in message.parts:
+                prompt = dynamic.get(part.dynamic_ref or "") if isinstance(part, SystemPromptPart) else None
+                parts.append(SystemPromptPart(await prompt.text(ctx), prompt.ref) if prompt else part)
+            self.messages[at] = ModelRequest(parts)
+
+    async def _ask(self, request: ModelRequest) -> AsyncGenerator[LoopEvent, None]:
+        """One request and its response."""
+        plan = self.plan
+        self.messages.append(request)
+        plan.limits.check_before_request(self.usage)
+        self.step += 1
+        parameters = await self._parameters()
+        sent = repaired(self.messages)
+        if plan.instructions:
+            ctx = self.context()
+            texts = [await instructions.text(ctx) for instructions in plan.instructions]
+            sent = with_instructions(sent, "\n\n".join(text for text in texts if text))
+        self.usage.requests += 1
+        self._returns = {}
+        if plan.stream:
+            async with aclosing(self._read_stream(sent, parameters)) as events:
+                async for event in events:
+                    yield event
+            return
+        started = time.perf_counter()
+        response, usage = await plan.model.request(sent, plan.settings, parameters)
+        self.usage.incr(usage)
+        self.messages.append(response)
+        seconds = time.perf_counter() - started
+        for index, part in enumerate(response.parts):
+            yield PartStartEvent(index, part)
+        plan.limits.check_tokens(self.usage)
+        yield ResponseEnded(response, usage, seconds, seconds)
+
+    async def _read_stream(
+        self, sent: list[ModelMessage], parameters: ModelRequestParameters
+    ) -> AsyncGenerator[LoopEvent, None]:
+        plan = self.plan
+        started = time.perf_counter()
+        first: float | None = None
+        checked = plan.limits.has_token_limits()
+        async with plan.model.request_stream(sent, plan.settings, parameters) as streamed, aclosing(streamed):
+            self.streamed = streamed
+            whole = False
+            try:
+                async for event in streamed:
+                    if first is None:
+                        first = time.perf_counter() - started
+                    if checked:
+                        plan.limits.check_tokens(self.usage + streamed.usage())
+                    yield event
+                whole = True
+            finally:
+                usage = streamed.usage()
+                self.usage.incr(usage)
+                self.streamed = None
+                response = streamed.get() if whole else interrupted(streamed.get())
+                if response is not None:
+                    self.messages.append(response)
+        assert response is not None
+        plan.limits.check_tokens(self.usage)
+        yield ResponseEnded(response, usage, time.perf_counter() - started, first)
+
+    async def _parameters(self) -> ModelRequestParameters:
+        plan = self.plan
+        definitions = []
+        if plan.tools:
+            ctx = self.context()
+            for tool in plan.tools.values():
+                ctx.retry = self._retries.count(tool.name)
+                if (definition := await tool.prepare_tool_def(ctx)) is not None:
+                    definitions.append(definition)
+        results = [tool.definition for tool in plan.result.tools.values()]
+        return ModelRequestParameters(definitions, plan.result.allow_text, results)
+
+    # --- what a response asks for ---
+
+    async def _handle(self, parts: list[ModelRequestPart]) -> AsyncGenerator[LoopEvent, None]:
+        """Act on the last response; `parts` receives what the model reads next. Sets `result` if it is one."""
+        response = self.messages[-1]
+        assert isinstance(response, ModelResponse)
+        calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+        texts = [part.content for part in response.parts if isinstance(part, TextPart) and part.content]
+        if calls:
+            async with aclosing(self._handle_calls(calls)) as events:
+                async for event in events:
+                    yield event
+            parts += [self._returns[at] for at in range(len(calls))]
+        elif not texts:
+            raise UnexpectedModelBehavior("Received empty model response")
+        elif not self.plan.result.allow_text:
+            self._retry_result(None)
+            parts.append(
+                RetryPromptPart("Plain text responses are not permitted, please call one of the functions instead.")
+            )
+        else:
+            try:
+                self.result = FinalResult(await self._validated("\n\n".join(texts), None))
+            except ModelRetry as exc:
+                self._retry_result(exc)
+                parts.append(RetryPromptPart(exc.message))
+
+    async def _handle_calls(self, calls: list[ToolCallPart]) -> AsyncGenerator[LoopEvent, None]:
+        """Answer every call, in `self._returns` by its position."""
+        await self._handle_results(calls)
+        if self.result is not None:
+            yield FinalResultEvent(self.result.tool_name, self.result.tool_call_id)
+        jobs: list[Callable[[], Coroutine[Any, Any, FunctionToolResultEvent]]] = []
+        called: list[ToolCallPart] = []
+        for at, call in enumerate(calls):
+            tool = self.plan.tools.get(call.tool_name)
+            if at in self._returns:
+                continue
+            if self.result is not None and self.plan.end_strategy == "early":
+                text = "Tool not executed - a final result was already processed."
+                self._returns[at] = ToolReturnPart(call.tool_name, text, call.tool_call_id)
+            elif tool is None:
+                self._returns[at] = self._unknown(call)
+            else:
+                jobs.append(functools.partial(self._call, at, tool, call))
+                called.append(call)
+        self.plan.limits.check_before_tool_calls(self.tool_calls, len(jobs))
+        self.tool_calls += len(jobs)
+        for call in called:
+            yield FunctionToolCallEvent(call)
+        if jobs:
+            async with aclosing(run_together(jobs)) as results:
+                async for event in results:
+                    yield event
+
+    async def _call(self, at: int, tool: Tool[Any], call: ToolCallPart) -> FunctionToolResultEvent:
+        ctx = self.context()
+        ctx.retry = self._retries.count(tool.name)
+        ctx.tool_name, ctx.tool_call_id = tool.name, call.tool_call_id
+        timeout = self.plan.tool_timeout if tool.timeout is None else tool.timeout
+        answer = await call_tool(tool, call, ctx, self._retries, timeout)
+        self._returns[at] = answer  # at once: it is kept also when a sibling fails or the run is stopped now
+        return FunctionToolResultEvent(answer, call.tool_call_id or call.tool_name)
+
+    async def _handle_results(self, calls: list[ToolCallPart]) -> None:
+        """Look for the result among the calls of result tools; the first valid one is it."""
+        failed: Exception | None = None
+        for at, call in enumerate(calls):
+            tool = self.plan.result.tools.get(call.tool_name)
+            if tool is None:
+                continue
+            if self.result is not None:
+                text = "Result tool not used - a final result was already processed."
+                self._returns[at] = ToolReturnPart(call.tool_name, text, call.tool_call_id)
+                continue
+            try:
+                self.result = await self._result_of(tool, call)
+                self._returns[at] = ToolReturnPart(call.tool_name, "Final result processed.", call.tool_call_id)
+            except pydantic.ValidationError as exc:
+                failed = exc
+                errors = exc.errors(include_url=False, include_context=False)
+                self._returns[at] = RetryPromptPart(errors, call.tool_name, call.tool_call_id)
+            except ModelRetry as exc:
+                failed = exc
+                self._returns[at] = RetryPromptPart(exc.message, call.tool_name, call.tool_call_id)
+        if failed is None:
+            return
+        if self.result is None:
+            self._retry_result(failed)
+            return
+        for at, part in self._returns.items():
+            if isinstance(part, RetryPromptPart):
+                text = "Result tool not used - result failed validation."
+                self._returns[at] = ToolReturnPart(part.tool_name or "", text, part.tool_call_id)
+
+    async def _result_of(self, tool: ResultTool, call: ToolCallPart) -> FinalResult[Any]:
+        data = await self._validated(tool.validate(call), call)
+        return FinalResult(data, call.tool_name, call.tool_call_id)
+
+    async def _validated(self, data: Any, call: ToolCallPart | None) -> Any:
+        """`data` through the agent's validators. Raises ModelRetry."""
+        if not self.plan.validators:
+            return data
+        ctx = self.context()
+        ctx.retry = self._result_retries
+        if call is not None:
+            ctx.tool_name, ctx.tool_call_id = call.tool_name, call.tool_call_id
+        for validator in self.plan.validators:
+            data = await validator.validate(data, ctx)
+        return data
+
+    def _unknown(self, call: ToolCallPart) -> RetryPromptPart:
+        self._retry_result(None)
+        known = [*self.plan.tools, *self.plan.result.tools]
+        hint = f"Available tools: {', '.join(known)}" if known else "No tools available."
+        text = f"Unknown tool name: {call.tool_name!r}. {hint}"
+        return RetryPromptPart(text, call.tool_name, call.tool_call_id)
+
+    def _retry_result(self, cause: Exception | None) -> None:
+        """Count one more try at a result. Raises UnexpectedModelBehavior when there were too many."""
+        self._result_retries += 1
+        if self._result_retries > (limit := self.plan.result_retries):
+            raise UnexpectedModelBehavior(f"Exceeded maximum retries ({limit}) for result validation") from cause

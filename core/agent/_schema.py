@@ -1,0 +1,227 @@
+"""From a function to the JSON schema of its parameters, and from a model's arguments to the call.
+
+The schema is a pydantic model with one field a parameter. It is made once a function and kept as long as the function
+lives, so that an agent built per request pays for it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import typing
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from typing import Any
+
+import pydantic
+from pydantic.fields import FieldInfo
+
+from core.models.errors import UserError
+
+__all__ = ["FunctionSchema", "function_schema", "without_titles"]
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    name: str
+    kind: inspect._ParameterKind
+    field: str
+    """The name of the field in the pydantic model; parameters may be called like methods of a model."""
+
+
+@dataclass(frozen=True)
+class FunctionSchema:
+    """What a model needs to know of a function, and how to call it with what the model says."""
+
+    function: Callable[..., Any]
+    description: str
+    json_schema: dict[str, Any]
+    takes_ctx: bool
+    is_async: bool
+    adapter: pydantic.TypeAdapter[Any]
+    parameters: tuple[_Parameter, ...]
+    single: str | None
+    """The one parameter that is an object itself, when the schema is its own."""
+
+    async def call(self, args: str | dict[str, Any], ctx: Any) -> Any:
+        """Call the function; a plain one runs in a thread. Raises pydantic.ValidationError first."""
+        positional, named = self._arguments(args)
+        if self.takes_ctx:
+            positional.insert(0, ctx)
+        if self.is_async:
+            return await self.function(*positional, **named)
+        result = await asyncio.to_thread(self.function, *positional, **named)
+        return await result if inspect.isawaitable(result) else result
+
+    def _arguments(self, args: str | dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        if isinstance(args, str):
+            value = self.adapter.validate_json(args or "{}")
+        else:
+            value = self.adapter.validate_python(args)
+        if self.single is not None:
+            return [], {self.single: value}
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for parameter in self.parameters:
+            match parameter.kind:
+                case inspect.Parameter.POSITIONAL_ONLY:
+                    positional.append(getattr(value, parameter.field))
+                case inspect.Parameter.VAR_POSITIONAL:
+                    # what stands before *args must be given by position too
+                    positional += named.values()
+                    named = {}
+                    positional += getattr(value, parameter.field)
+                case inspect.Parameter.VAR_KEYWORD:
+                    named |= value.__pydantic_extra__ or {}
+                case _:
+                    named[parameter.name] = getattr(value, parameter.field)
+        return positional, named
+
+
+_made: weakref.WeakKeyDictionary[Callable[..., Any], dict[tuple[Any, ...], FunctionSchema]]
+_made = weakref.WeakKeyDictionary()
+
+
+def function_schema(
+    function: Callable[..., Any],
+    takes_ctx: bool | None,
+    docstring_format: str,
+    require_parameter_descriptions: bool,
+) -> FunctionSchema:
+    """The schema of `function`, from memory if it was made before. Raises UserError with everything that is wrong."""
+    options = (takes_ctx, docstring_format, require_parameter_descriptions)
+    try:
+        kept = _made.setdefault(function, {})
+    except TypeError:  # a callable without weak references or hash: made each time
+        kept = {}
+    if options not in kept:
+        kept[options] = _make(function, *options)
+    return kept[options]
+
+
+def _make(
+    function: Callable[..., Any], takes_ctx: bool | None, docstring_format: str, require_descriptions: bool
+) -> FunctionSchema:
+    target = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # a builtin that does not tell its signature
+        raise UserError(f"Error generating schema for {_qualname(function)}:\n  no signature") from None
+    hints = typing.get_type_hints(target, include_extras=True)
+    errors: list[str] = []
+    with_ctx = _takes_ctx(parameters, hints) if takes_ctx is None else takes_ctx
+    if with_ctx and not (parameters and _is_ctx(hints.get(parameters[0].name))):
+        # an unannotated first parameter is taken for the context, as far as `takes_ctx` says so
+        if not parameters or parameters[0].name in hints:
+            errors.append("First parameter of tools that take context must be annotated with RunContext[...]")
+    elif not with_ctx and parameters and _is_ctx(hints.get(parameters[0].name)):
+        errors.append("RunContext annotations can only be used with tools that take context")
+    if any(_is_ctx(hints.get(parameter.name)) for parameter in parameters[1:]):
+        errors.append("RunContext annotations can only be used as the first argument")
+    said = parameters[1:] if with_ctx else parameters
+    description, described = _read_docstring(function, docstring_format)
+    if require_descriptions and (missing := [p.name for p in said if p.name not in described]):
+        errors.append(f"Missing parameter descriptions for {', '.join(missing)}")
+    if errors:
+        raise UserError(f"Error generating schema for {_qualname(function)}:\n  " + "\n  ".join(errors))
+    adapter, fields, single = _adapter(said, hints, described)
+    schema = without_titles(adapter.json_schema())
+    if schema.get("type") != "object" and "$ref" not in schema:
+        raise UserError("Schema must be an object")
+    if single is not None and not description:
+        description = schema.pop("description", "")
+    return FunctionSchema(
+        function, description, schema, with_ctx, inspect.iscoroutinefunction(target), adapter, fields, single
+    )
+
+
+def _adapter(
+    said: list[inspect.Parameter], hints: dict[str, Any], described: dict[str, str]
+) -> tuple[pydantic.TypeAdapter[Any], tuple[_Parameter, ...], str | None]:
+    if len(said) == 1 and _is_object_type(hints.get(said[0].name)) and said[0].default is said[0].empty:
+        return pydantic.TypeAdapter(hints[said[0].name]), (), said[0].name
+    parameters = tuple(_Parameter(p.name, p.kind, f"p{at}") for at, p in enumerate(said))
+    fields: dict[str, Any] = {}
+    extra: Any = "forbid"
+    annotations: dict[str, Any] = {}
+    for parameter, declared in zip(parameters, said, strict=True):
+        hint = hints.get(parameter.name, Any)
+        description = described.get(parameter.name)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            extra = "allow"
+            annotations["__pydantic_extra__"] = dict.__class_getitem__((str, hint))
+            continue
+        default = declared.default if declared.default is not declared.empty else ...
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            hint, default = list.__class_getitem__(hint), pydantic.Field(default_factory=list)
+        if isinstance(default, FieldInfo):
+            default.alias = parameter.name
+            default.description = default.description or description
+            fields[parameter.field] = (hint, default)
+        else:
+            fields[parameter.field] = (
+                hint,
+                pydantic.Field(default, alias=parameter.name, description=description),
+            )
+    config = pydantic.ConfigDict(extra=extra, arbitrary_types_allowed=True)
+    model: type[pydantic.BaseModel] = pydantic.create_model("Arguments", __config__=config, **fields)
+    if annotations and annotations["__pydantic_extra__"] != dict[str, Any]:
+        typed = {"__annotations__": annotations, "__module__": __name__}
+        model = type("Arguments", (model,), typed)
+    return pydantic.TypeAdapter(model), parameters, None
+
+
+def _is_ctx(hint: Any) -> bool:
+    from core.agent.tools import RunContext
+
+    return hint is RunContext or typing.get_origin(hint) is RunContext
+
+
+def _takes_ctx(parameters: list[inspect.Parameter], hints: dict[str, Any]) -> bool:
+    return bool(parameters) and _is_ctx(hints.get(parameters[0].name))
+
+
+def _is_object_type(hint: Any) -> bool:
+    if not isinstance(hint, type):
+        return False
+    return issubclass(hint, pydantic.BaseModel) or is_dataclass(hint) or typing.is_typeddict(hint)
+
+
+def _qualname(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _read_docstring(function: Callable[..., Any], style: str) -> tuple[str, dict[str, str]]:
+    """The description of the function, and those of its parameters."""
+    text = inspect.getdoc(function) or ""
+    if "\n" not in text:
+        return text, {}
+    import docstring_parser
+
+    styles = {
+        "google": docstring_parser.DocstringStyle.GOOGLE,
+        "numpy": docstring_parser.DocstringStyle.NUMPYDOC,
+        "sphinx": docstring_parser.DocstringStyle.REST,
+    }
+    try:
+        parsed = docstring_parser.parse(text, styles.get(style, docstring_parser.DocstringStyle.AUTO))
+    except docstring_parser.ParseError:
+        return text, {}
+    described = {param.arg_name.lstrip("*"): param.description or "" for param in parsed.params}
+    return (parsed.description or "").strip(), {name: said for name, said in described.items() if said}
+
+
+def without_titles(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` without the titles pydantic makes of names: they say nothing new and cost tokens."""
+    kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+    for group in ("properties", "$defs"):
+        if isinstance(named := kept.get(group), dict):
+            kept[group] = {name: without_titles(value) for name, value in named.items()}
+    for key in ("items", "additionalProperties", "not"):
+        if isinstance(inner := kept.get(key), dict):
+            kept[key] = without_titles(inner)
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        if isinstance(options := kept.get(key), list):
+            kept[key] = [without_titles(option) for option in options]
+    return kept

@@ -1,0 +1,390 @@
+"""The Agent: a model, prompts and tools under one name. It holds nothing of any run, so it serves many at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from types import FrameType, NoneType
+from typing import Any, Generic, Literal, TypeAlias, cast, overload
+
+from typing_extensions import TypeVar
+
+from core.agent._capture import history_of_run
+from core.agent._loop_thread import private_loop
+from core.agent._output import ResultSchema
+from core.agent._prompts import Instructions, SystemPrompt, Validator
+from core.agent._run import EndStrategy, Plan, Run
+from core.agent.events import Record, RunEvents
+from core.agent.response import RunEvent, RunResponse
+from core.agent.result import AgentRunResult, StreamedRunResult
+from core.agent.tools import AgentDepsT, Tool
+from core.messages import ModelMessage, UserContent
+from core.models.base import Model
+from core.models.errors import UserError
+from core.models.infer import infer_model
+from core.models.settings import ModelSettings, merge_model_settings
+from core.models.usage import Usage, UsageLimits
+
+__all__ = ["Agent"]
+
+ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
+Prompt: TypeAlias = str | Sequence[UserContent]
+Texts: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., Any]]
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+class _Unset:
+    """Tells "not given" from None."""
+
+
+UNSET = _Unset()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Override:
+    deps: Any = UNSET
+    model: Any = UNSET
+
+
+_overrides: ContextVar[dict[int, _Override]] = ContextVar("agent_overrides")
+
+
+class Agent(Generic[AgentDepsT, ResultDataT]):
+    """Answers prompts with a model, calling tools on the way.
+
+    model: a `Model` or a name such as "openai:gpt-4o"; may be left to each run.
+    result_type: what a run comes to; `str` is text, anything else pydantic can validate comes through a result tool.
+    system_prompt: said at the beginning of a conversation and kept in its history.
+    instructions: said with every request and never kept, so that they hold in a conversation that goes on.
+    retries, result_retries: how often the model may try again, per tool and for the result, in one run.
+    tools: functions or `Tool`s.   tool_timeout: seconds a tool call may take.
+    end_strategy: "early" leaves function tools called beside a result unrun, "exhaustive" runs them.
+    defer_model_check: resolve a model name when it is first used, not now.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        *,
+        result_type: type[ResultDataT] = str,  # type: ignore[assignment]  # str is the default of ResultDataT
+        system_prompt: str | Sequence[str] = (),
+        instructions: Texts | None = None,
+        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]  # likewise None
+        name: str | None = None,
+        model_settings: ModelSettings | None = None,
+        retries: int = 1,
+        result_tool_name: str = "final_result",
+        result_tool_description: str | None = None,
+        result_retries: int | None = None,
+        tools: Sequence[Tool[AgentDepsT] | Callable[..., Any]] = (),
+        defer_model_check: bool = False,
+        end_strategy: EndStrategy = "early",
+        instrument: Any | None = None,
+        tool_timeout: float | None = None,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        self.model = model if model is None or defer_model_check else infer_model(model)
+        self.name = name
+        self.model_settings = model_settings
+        self.end_strategy: EndStrategy = end_strategy
+        self.agent_id = agent_id or str(uuid.uuid4())
+        self.session_id = session_id
+        self.result_type = result_type
+        self.instrument = instrument
+        self._deps_type = deps_type
+        self._retries = retries
+        self._result_retries = retries if result_retries is None else result_retries
+        self._result_tool_name = result_tool_name
+        self._result_tool_description = result_tool_description
+        self._result = ResultSchema.build(result_type, result_tool_name, result_tool_description)
+        self._tool_timeout = tool_timeout
+        prompts = (system_prompt,) if isinstance(system_prompt, str) else system_prompt
+        self._system_prompts = [SystemPrompt(text) for text in prompts]
+        given: Sequence[Any] = (
+            ()
+            if instructions is None
+            else (instructions,)
+            if isinstance(instructions, str) or callable(instructions)
+            else instructions
+        )
+        self._instructions: list[Instructions] = [SystemPrompt(text) for text in given]
+        self._validators: list[Validator] = []
+        self._tools: dict[str, Tool[AgentDepsT]] = {}
+        for tool in tools:
+            self._register(tool if isinstance(tool, Tool) else Tool(tool))
+
+    # --- running ---
+
+    @overload
+    def run(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: type[Any] | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = ...,
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        stream: Literal[False] = False,
+        stream_intermediate_steps: bool = False,
+    ) -> Coroutine[Any, Any, AgentRunResult[ResultDataT]]: ...
+
+    @overload
+    def run(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: type[Any] | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = ...,
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        stream: Literal[True],
+        stream_intermediate_steps: bool = False,
+    ) -> RunEvents: ...
+
+    def run(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: type[Any] | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = None,  # type: ignore[assignment]
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        stream: bool = False,
+        stream_intermediate_steps: bool = False,
+    ) -> Coroutine[Any, Any, AgentRunResult[ResultDataT]] | RunEvents:
+        """Answer `user_prompt`: await it for the result, or with `stream` iterate over the events (see `RunEvents`).
+
+        message_history: what was said before; it is not changed.   usage: counts on, in place.
+        usage_limits: None means 50 requests.   model_settings: over the agent's, key by key.
+        Raises AgentRunError (see `core.models.errors`), UserError, and whatever a tool raises.
+        """
+        if infer_name and self.name is None:
+            self._infer_name(sys._getframe(1))
+        asked = _Asked(user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage)
+        if stream:
+            record = Record(self._start(asked, stream=True), self.agent_id, self.session_id)
+            return RunEvents(record, steps=stream_intermediate_steps)
+        return self._finish(asked)
+
+    @overload
+    def run_sync(self, user_prompt: Prompt, *, stream: Literal[True], **options: Any) -> Iterator[RunResponse]: ...
+
+    @overload
+    def run_sync(
+        self, user_prompt: Prompt, *, stream: Literal[False] = False, **options: Any
+    ) -> AgentRunResult[ResultDataT]: ...
+
+    def run_sync(
+        self, user_prompt: Prompt, *, stream: bool = False, infer_name: bool = True, **options: Any
+    ) -> AgentRunResult[ResultDataT] | Iterator[RunResponse]:
+        """`run` without asyncio, with the same options; with `stream` a plain iterator. Works beside a running loop."""
+        if infer_name and self.name is None:
+            self._infer_name(sys._getframe(1))
+        loop = private_loop()
+        if stream:
+            return loop.iterate(Agent.run(self, user_prompt, stream=True, infer_name=False, **options))
+        result: AgentRunResult[ResultDataT] = loop.run(Agent.run(self, user_prompt, infer_name=False, **options))
+        return result
+
+    @asynccontextmanager
+    async def run_stream(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: type[Any] | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = None,  # type: ignore[assignment]
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+    ) -> AsyncIterator[StreamedRunResult[ResultDataT]]:
+        """Stream a typed result; options as in `run`. Leaving the context early ends the run and reads no further."""
+        if infer_name and self.name is None and (frame := sys._getframe(2)):
+            self._infer_name(frame)
+        asked = _Asked(user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage)
+        run = self._start(asked, stream=True)
+        result: StreamedRunResult[ResultDataT] = StreamedRunResult(run, run.events())
+        try:
+            await result.open()
+            yield result
+        finally:
+            await result.aclose()
+
+    def print_response(self, user_prompt: Prompt, *, stream: bool = False, **options: Any) -> None:
+        """Run and print the answer with rich. `markdown` and `show_time` as in `pprint_run_response`."""
+        from core.agent.printing import pprint_run_response
+
+        shown = {key: options.pop(key) for key in ("markdown", "show_time") if key in options}
+        if stream:
+            pprint_run_response(self.run_sync(user_prompt, stream=True, **options), **shown)
+        else:
+            pprint_run_response(self.run_sync(user_prompt, **options), **shown)
+
+    # --- decorators ---
+
+    def system_prompt(self, func: Callable[..., Any] | None = None, /, *, dynamic: bool = False) -> Any:
+        """Register a function (of nothing, or of `RunContext`) that writes a system prompt.
+
+        dynamic: write it anew in a conversation that goes on.
+        """
+        return self._decorate(func, lambda f: self._system_prompts.append(SystemPrompt(f, dynamic)))
+
+    def instructions(self, func: Callable[..., Any] | None = None, /) -> Any:
+        """Register a function (of nothing, or of `RunContext`) that writes instructions for each request."""
+        return self._decorate(func, lambda f: self._instructions.append(SystemPrompt(f)))
+
+    def result_validator(self, func: AnyFunction, /) -> AnyFunction:
+        """Register a function of ([RunContext,] data) that returns the data or raises `ModelRetry`."""
+        self._validators.append(Validator(func))
+        return func
+
+    def tool(self, func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Register a function tool whose first parameter is a `RunContext`; the options of `Tool`."""
+        return self._decorate(func, lambda f: self._register(Tool(f, **_tool_options(True, options))))
+
+    def tool_plain(self, func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Register a function tool that does not need the `RunContext`; the options of `Tool`."""
+        return self._decorate(func, lambda f: self._register(Tool(f, **_tool_options(False, options))))
+
+    @contextmanager
+    def override(self, *, deps: Any = UNSET, model: Model | str | _Unset = UNSET) -> Iterator[None]:
+        """Use these deps and this model in every run started within the context; other tasks do not notice."""
+        before = _overrides.get({}).get(id(self), _Override())
+        mine = _Override(
+            before.deps if isinstance(deps, _Unset) else deps,
+            before.model if isinstance(model, _Unset) else infer_model(model),
+        )
+        token = _overrides.set({**_overrides.get({}), id(self): mine})
+        try:
+            yield
+        finally:
+            _overrides.reset(token)
+
+    @property
+    def last_run_messages(self) -> list[ModelMessage]:
+        raise AttributeError("The `last_run_messages` attribute has been removed, use `capture_run_messages` instead.")
+
+    async def aclose(self) -> None:
+        """Give back the connections of the agent's model; the agent may be used again afterwards."""
+        if isinstance(self.model, Model):
+            await self.model.aclose()
+
+    # --- inside ---
+
+    async def _finish(self, asked: _Asked) -> AgentRunResult[ResultDataT]:
+        """Run to the end without streaming, from the same events."""
+        run = self._start(asked, stream=False)
+        record = Record(run, self.agent_id, self.session_id)
+        events = RunEvents(record, steps=False)
+        async for _ in events:
+            pass
+        assert run.result is not None
+        whole = record.whole(run.result.data, RunEvent.run_response, finish_reason=record.finish_reason)
+        known = {each.name: getattr(whole, each.name) for each in dataclasses.fields(whole)}
+        return AgentRunResult(**known)
+
+    def _start(self, asked: _Asked, *, stream: bool) -> Run[ResultDataT]:
+        override = _overrides.get({}).get(id(self), _Override())
+        result = self._result
+        if asked.result_type is not None:
+            if self._validators:
+                raise UserError("Cannot set a custom run `result_type` when the agent has result validators")
+            result = ResultSchema.build(asked.result_type, self._result_tool_name, self._result_tool_description)
+        for name in result.tools.keys() & self._tools.keys():
+            raise UserError(f"Tool name conflicts with result schema name: {name!r}")
+        plan = Plan(
+            prompt=asked.prompt,
+            model=self._model(asked.model if isinstance(override.model, _Unset) else override.model),
+            deps=asked.deps if isinstance(override.deps, _Unset) else override.deps,
+            settings=merge_model_settings(self.model_settings, asked.settings),
+            limits=asked.limits or UsageLimits(),
+            result=result,
+            tools=cast("dict[str, Tool[Any]]", dict(self._tools)),
+            system_prompts=tuple(self._system_prompts),
+            instructions=tuple(self._instructions),
+            validators=tuple(self._validators),
+            end_strategy=self.end_strategy,
+            retries=self._retries,
+            result_retries=self._result_retries,
+            tool_timeout=self._tool_timeout,
+            stream=stream,
+        )
+        run: Run[ResultDataT] = Run(
+            plan, history_of_run(asked.history), Usage() if asked.usage is None else asked.usage, self.name
+        )
+        return run
+
+    def _model(self, given: Model | str | None) -> Model:
+        if given is not None:
+            return infer_model(given)
+        if self.model is None:
+            raise UserError("`model` must be set either when creating the agent or when calling it.")
+        if isinstance(self.model, str):  # deferred; kept, so that its connections are
+            self.model = infer_model(self.model)
+        return self.model
+
+    def _register(self, tool: Tool[AgentDepsT]) -> None:
+        if tool.name in self._tools:
+            raise UserError(f"Tool name conflicts with existing tool: {tool.name!r}")
+        if tool.name in self._result.tools:
+            raise UserError(f"Tool name conflicts with result schema name: {tool.name!r}")
+        self._tools[tool.name] = tool
+
+    @staticmethod
+    def _decorate(func: Callable[..., Any] | None, register: Callable[[Any], None]) -> Any:
+        """`register` the function, as @decorator or as @decorator(...)."""
+
+        def decorator(function: Callable[..., Any]) -> Callable[..., Any]:
+            register(function)
+            return function
+
+        return decorator if func is None else decorator(func)
+
+    def _infer_name(self, frame: FrameType) -> None:
+        """Take the name of the caller's variable this agent is bound to."""
+        for variables in (frame.f_locals, frame.f_globals):
+            for name, value in variables.items():
+                if value is self and name != "self":
+                    self.name = name
+                    return
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """The options of one run, as the caller gave them."""
+
+    prompt: Prompt
+    result_type: Any
+    history: Sequence[ModelMessage] | None
+    model: Model | str | None
+    deps: Any
+    settings: ModelSettings | None
+    limits: UsageLimits | None
+    usage: Usage | None
+
+
+def _tool_options(takes_ctx: bool, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the decorators as those of `Tool`, where `retries` is called `max_retries`."""
+    if "retries" in options:
+        options = {**options, "max_retries": options["retries"]}
+        del options["retries"]
+    return {"takes_ctx": takes_ctx, **options}

@@ -1,0 +1,306 @@
+"""The event stream of a run: what the chat side, and everybody who shows a run while it goes, reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from time import time
+from typing import Any
+
+from core.agent._run import LoopEvent, ResponseEnded, Run, RunEnded
+from core.agent.response import RunEvent, RunResponse, call_line, metric_lists
+from core.messages import (
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    ModelMessage,
+    PartDeltaEvent,
+    PartStartEvent,
+    RetryPromptPart,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+    ToolReturnPart,
+)
+from core.models.usage import Usage
+
+__all__ = ["RunEvents"]
+
+
+class Record:
+    """What is known of a run so far, in the shape of a `RunResponse`: its text, tools and metrics."""
+
+    def __init__(self, run: Run[Any], agent_id: str, session_id: str | None) -> None:
+        self.run = run
+        self.agent_id = agent_id
+        self.session_id = session_id
+        self.model = run.plan.model.model_name
+        self.created_at = int(time())
+        self.tools: list[dict[str, Any]] = []
+        self.entries: list[dict[str, Any]] = []
+        self.finish_reason: str | None = None
+        self._text: list[str] = []
+        self._between = ""
+        self._thinking: list[str] = []
+        self._started: dict[str, tuple[dict[str, Any], float]] = {}
+
+    def text(self) -> str:
+        """Everything the model has said in this run, the texts of its responses apart by an empty line."""
+        return "".join(self._text)
+
+    def thinking(self) -> str | None:
+        return "".join(self._thinking) or None
+
+    def begin_text(self) -> None:
+        """The next piece of text begins a part of its own."""
+        self._between = "\n\n" if self._text else ""
+
+    def add_text(self, text: str) -> str:
+        """Take a piece of text in; what to show for it is given back."""
+        if self._between:
+            text, self._between = self._between + text, ""
+        self._text.append(text)
+        return text
+
+    def add_thinking(self, text: str) -> None:
+        self._thinking.append(text)
+
+    def start_call(self, call: ToolCallPart) -> str:
+        try:
+            args: Any = call.args_as_dict()
+        except ValueError:
+            args = call.args
+        entry = {
+            "content": None,
+            "tool_call_id": call.tool_call_id,
+            "tool_name": call.tool_name,
+            "tool_args": args,
+            "tool_call_error": None,
+            "metrics": None,
+            "created_at": int(time()),
+        }
+        self.tools.append(entry)
+        self._started[call.tool_call_id or call.tool_name] = (entry, asyncio.get_running_loop().time())
+        return call_line(call.tool_name, args)
+
+    def end_call(self, event: FunctionToolResultEvent) -> str:
+        entry, started = self._started.pop(event.tool_call_id, ({}, 0.0))
+        seconds = asyncio.get_running_loop().time() - started
+        result = event.result
+        failed = isinstance(result, RetryPromptPart)
+        entry |= {
+            "content": _as_read(result),
+            "tool_call_error": failed,
+            "metrics": {"time": seconds},
+        }
+        line = call_line(result.tool_name or "", entry.get("tool_args"))
+        return f"{line} {'failed' if failed else 'completed'} in {seconds:.4f}s"
+
+    def end_response(self, event: ResponseEnded) -> None:
+        usage = event.usage
+        self.finish_reason = event.response.finish_reason
+        self.entries.append(
+            {
+                "input_tokens": usage.request_tokens,
+                "output_tokens": usage.response_tokens,
+                "total_tokens": usage.total_tokens,
+                "prompt_tokens": usage.request_tokens,
+                "completion_tokens": usage.response_tokens,
+                "additional_metrics": usage.details,
+                "time": event.seconds,
+                "time_to_first_token": event.first,
+            }
+        )
+
+    def response(self, content: Any, event: RunEvent = RunEvent.run_response) -> RunResponse:
+        """An event with `content`, and what is known so far."""
+        return RunResponse(
+            content=content,
+            event=event.value,
+            model=self.model,
+            run_id=self.run.run_id,
+            agent_id=self.agent_id,
+            session_id=self.session_id,
+            tools=self.tools or None,
+            created_at=self.created_at,
+            _run=self.run,
+        )
+
+    def whole(self, content: Any, event: RunEvent, **event_data: Any) -> RunResponse:
+        """The last event of a run: everything there is to know of it."""
+        known = {key: value for key, value in event_data.items() if value is not None}
+        return replace(
+            self.response(content, event),
+            content_type=type(content).__name__,
+            thinking=self.thinking(),
+            messages=self.run.messages,
+            metrics=metric_lists(self.entries),
+            event_data=known or None,
+        )
+
+
+def _as_read(result: ToolReturnPart | RetryPromptPart) -> str:
+    """What the model reads of a tool's answer."""
+    return result.model_response() if isinstance(result, RetryPromptPart) else result.model_response_str()
+
+
+class RunEvents(AsyncIterator[RunResponse]):
+    """The events of one run, read once.
+
+    Without `steps` only the deltas of the answer ("RunResponse") are given, and errors are raised. With `steps` there
+    is more, and the last event is exactly one of "RunCompleted" (`content`: the whole text, or the typed result),
+    "RunError" (`content`: what went wrong; `event_data["exception"]`; the exception is raised by the next read) and
+    "RunCancelled" (`content`: the text so far).
+
+    `cancel()` ends the run from any task of the same loop; `aclose()` ends it without another event, as does
+    cancelling the task that reads. In each case reading the provider stops at once, the tools are cancelled, and
+    `all_messages()` is a history to go on from. `run_response` is the last event, with the totals.
+    """
+
+    def __init__(self, record: Record, *, steps: bool) -> None:
+        self._record = record
+        self._steps = steps
+        self._source = self._generate()
+        self._reader: asyncio.Task[Any] | None = None
+        self._cancel_asked: str | None = None
+        self._over = False
+        self.run_response: RunResponse | None = None
+
+    def usage(self) -> Usage:
+        """What the run has used so far."""
+        return self._record.run.usage
+
+    def all_messages(self) -> list[ModelMessage]:
+        """The history as it is now."""
+        return self._record.run.messages
+
+    def new_messages(self) -> list[ModelMessage]:
+        """The part of the history this run added."""
+        return self._record.run.new_messages()
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Stop the run: whoever reads gets the "RunCancelled" event next. Does nothing when the run is over."""
+        if self._over or self._cancel_asked is not None:
+            return
+        self._cancel_asked = reason
+        if self._reader is not None and self._reader is not asyncio.current_task():
+            self._reader.cancel()
+
+    async def aclose(self) -> None:
+        """End the run, if it still goes on, without another event. Safe to call more than once."""
+        await self._source.aclose()
+        self._end(RunEvent.run_cancelled, "closed")
+
+    async def __aenter__(self) -> RunEvents:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> RunEvents:
+        return self
+
+    async def __anext__(self) -> RunResponse:
+        if self._over:
+            return await anext(self._source)
+        if self._is_cancelling():
+            return await self._cancelled()
+        task = self._reader = asyncio.current_task()
+        try:
+            return await anext(self._source)
+        except asyncio.CancelledError:
+            # ours only if nobody else asked for the cancellation of this task as well
+            if self._is_cancelling() and task is not None and task.uncancel() == 0:
+                return await self._cancelled()
+            self._end(RunEvent.run_cancelled, "task cancelled")
+            raise
+        finally:
+            self._reader = None
+
+    def _is_cancelling(self) -> bool:
+        return self._cancel_asked is not None
+
+    async def _cancelled(self) -> RunResponse:
+        await self._source.aclose()
+        self._end(RunEvent.run_cancelled, self._cancel_asked)
+        if not self._steps or self.run_response is None:
+            raise StopAsyncIteration
+        return self.run_response
+
+    def _end(self, event: RunEvent, reason: str | None) -> None:
+        """Note how the run ended, unless it already has."""
+        if not self._over:
+            self._over = True
+            self.run_response = self._record.whole(self._record.text(), event, reason=reason)
+
+    async def _generate(self) -> AsyncGenerator[RunResponse, None]:
+        record, steps = self._record, self._steps
+        if steps:
+            yield record.response("Run started", RunEvent.run_started)
+        try:
+            async with aclosing(record.run.events()) as events, aclosing(self._shown(events)) as shown:
+                async for response in shown:
+                    yield response
+        except Exception as exc:
+            self._over = True
+            self.run_response = record.whole(str(exc), RunEvent.run_error, exception=exc)
+            if steps:
+                yield self.run_response
+            raise
+        assert record.run.result is not None
+        data = record.run.result.data
+        self._over = True
+        streamed = isinstance(data, str) and not record.run.plan.validators
+        content = record.text() if streamed else data
+        self.run_response = record.whole(content, RunEvent.run_completed, finish_reason=record.finish_reason)
+        if not isinstance(data, str):
+            yield replace(record.response(data), content_type=type(data).__name__)
+        if steps:
+            yield self.run_response
+
+    async def _shown(self, events: AsyncGenerator[LoopEvent, None]) -> AsyncGenerator[RunResponse, None]:
+        """What of the loop's events is shown, as responses."""
+        record, steps = self._record, self._steps
+        thinking = False
+        async for event in events:
+            match event:
+                case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                    if text:
+                        yield record.response(record.add_text(text))
+                case (
+                    PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text))
+                    | PartStartEvent(part=ThinkingPart(content=text))
+                ):
+                    record.add_thinking(text)
+                    if steps and not thinking:
+                        yield record.response("Reasoning started", RunEvent.reasoning_started)
+                    thinking = True
+                    if steps and text:
+                        yield replace(record.response(text, RunEvent.reasoning_step), thinking=text)
+                    continue
+                case PartDeltaEvent():
+                    continue
+            if thinking:
+                thinking = False
+                if steps:
+                    yield record.response("Reasoning completed", RunEvent.reasoning_completed)
+            match event:
+                case PartStartEvent(part=TextPart(content=text)):
+                    record.begin_text()
+                    if text:
+                        yield record.response(record.add_text(text))
+                case FunctionToolCallEvent():
+                    line = record.start_call(event.part)
+                    if steps:
+                        yield record.response(line, RunEvent.tool_call_started)
+                case FunctionToolResultEvent():
+                    line = record.end_call(event)
+                    if steps:
+                        yield record.response(line, RunEvent.tool_call_completed)
+                case ResponseEnded():
+                    record.end_response(event)
+                case RunEnded() | _:
+                    pass

@@ -1,0 +1,139 @@
+"""What a caller of a run reads: `RunResponse` and its events.
+
+Source: Agno 1.1, RunResponse and RunEvent, with the two older fields `context` and `event_data`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+import pydantic_core
+
+from core.messages import ModelMessage, ModelMessagesTypeAdapter
+from core.models.usage import Usage
+
+if TYPE_CHECKING:
+    from core.agent._run import Run
+
+__all__ = ["RunEvent", "RunResponse"]
+
+
+class RunEvent(StrEnum):
+    """What a `RunResponse` tells of. Every run ends in exactly one of run_completed, run_error, run_cancelled."""
+
+    run_started = "RunStarted"
+    run_response = "RunResponse"
+    run_completed = "RunCompleted"
+    run_error = "RunError"
+    run_cancelled = "RunCancelled"
+    tool_call_started = "ToolCallStarted"
+    tool_call_completed = "ToolCallCompleted"
+    reasoning_started = "ReasoningStarted"
+    reasoning_step = "ReasoningStep"
+    reasoning_completed = "ReasoningCompleted"
+    updating_memory = "UpdatingMemory"
+    workflow_started = "WorkflowStarted"
+    workflow_completed = "WorkflowCompleted"
+
+
+@dataclass
+class RunResponse:
+    """One event of a run, or the whole of it.
+
+    content: a delta of the answer (event "RunResponse"), the whole answer ("RunCompleted", and what `run` returns),
+    else a line for people.   tools: the tool calls so far, each `content, tool_call_id, tool_name, tool_args,
+    tool_call_error, metrics, created_at`.   metrics: lists with one entry a model response; tokens, and `time` and
+    `time_to_first_token` in seconds.   event_data: `exception` of a RunError, `reason` of a RunCancelled,
+    `finish_reason` of a RunCompleted.   created_at: seconds since the epoch.
+    """
+
+    content: Any | None = None
+    content_type: str = "str"
+    thinking: str | None = None
+    event: str = RunEvent.run_response.value
+    event_data: dict[str, Any] | None = None
+    messages: list[ModelMessage] | None = None
+    metrics: dict[str, Any] | None = None
+    model: str | None = None
+    run_id: str | None = None
+    agent_id: str | None = None
+    session_id: str | None = None
+    workflow_id: str | None = None
+    tools: list[dict[str, Any]] | None = None
+    images: list[Any] | None = None
+    videos: list[Any] | None = None
+    audio: list[Any] | None = None
+    response_audio: Any | None = None
+    citations: Any | None = None
+    context: list[Any] | None = None
+    extra_data: Any | None = None
+    created_at: int = field(default_factory=lambda: int(time()))
+    _run: Run[Any] | None = field(default=None, repr=False, compare=False)
+
+    def usage(self) -> Usage:
+        """What the run has used so far."""
+        return self._run.usage if self._run is not None else Usage()
+
+    def all_messages(self) -> list[ModelMessage]:
+        """The history as it is now: what was passed in, and what this run added."""
+        return self._run.messages if self._run is not None else list(self.messages or [])
+
+    def new_messages(self) -> list[ModelMessage]:
+        """The part of the history that this run added."""
+        return self._run.new_messages() if self._run is not None else []
+
+    def all_messages_json(self) -> bytes:
+        return ModelMessagesTypeAdapter.dump_json(self.all_messages())
+
+    def new_messages_json(self) -> bytes:
+        return ModelMessagesTypeAdapter.dump_json(self.new_messages())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is set, as JSON-able values."""
+        said: dict[str, Any] = {}
+        for each in fields(self):
+            if each.name.startswith("_") or (value := getattr(self, each.name)) is None:
+                continue
+            said[each.name] = _jsonable(each.name, value)
+        return said
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2)
+
+    def get_content_as_string(self, **kwargs: Any) -> str:
+        """The content as text: a string as it is, a pydantic model or anything else as JSON."""
+        if isinstance(self.content, str):
+            return self.content
+        if isinstance(self.content, pydantic.BaseModel):
+            return self.content.model_dump_json(exclude_none=True, **kwargs)
+        return json.dumps(pydantic_core.to_jsonable_python(self.content), **kwargs)
+
+
+def _jsonable(name: str, value: Any) -> Any:
+    if name == "messages":
+        return json.loads(ModelMessagesTypeAdapter.dump_json(value))
+    if isinstance(value, pydantic.BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    return pydantic_core.to_jsonable_python(value, fallback=repr, bytes_mode="base64")
+
+
+def call_line(name: str, args: Any) -> str:
+    """A tool call for people: `get_weather(city=nyc)`."""
+    if isinstance(args, dict):
+        return f"{name}({', '.join(f'{key}={value}' for key, value in args.items())})"
+    return f"{name}({args})" if args else f"{name}()"
+
+
+def metric_lists(entries: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """From one dict a response to one list a measure."""
+    lists: dict[str, list[Any]] = {}
+    for entry in entries:
+        for key, value in entry.items():
+            lists.setdefault(key, []).append(value)
+    return lists

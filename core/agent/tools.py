@@ -1,0 +1,102 @@
+"""Functions a model may call, and what they learn of the run that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Literal
+
+from typing_extensions import TypeVar
+
+from core.agent._schema import FunctionSchema, function_schema
+from core.messages import ModelMessage
+from core.models.base import Model, ToolDefinition
+from core.models.usage import Usage
+
+__all__ = ["AgentDepsT", "DocstringFormat", "RunContext", "Tool", "ToolPrepareFunc"]
+
+AgentDepsT = TypeVar("AgentDepsT", default=None, contravariant=True)
+DocstringFormat = Literal["google", "numpy", "sphinx", "auto"]
+
+
+@dataclass
+class RunContext(Generic[AgentDepsT]):
+    """The run, as a tool, a system prompt or a validator sees it.
+
+    deps: what the caller passed as `deps`.
+    usage: of the run so far; pass it on to let another agent's run count here.
+    retry: how often this tool has been retried in this run.   run_step: requests made so far.
+    """
+
+    deps: AgentDepsT
+    model: Model
+    usage: Usage
+    prompt: str | Any
+    messages: list[ModelMessage] = field(default_factory=list)
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    retry: int = 0
+    run_step: int = 0
+
+    def replace_with(self, retry: int | None = None, tool_name: str | None = None) -> RunContext[AgentDepsT]:
+        """The same with another retry count or tool name."""
+        return replace(
+            self,
+            retry=self.retry if retry is None else retry,
+            tool_name=self.tool_name if tool_name is None else tool_name,
+        )
+
+
+ToolPrepareFunc = Callable[[RunContext[Any], ToolDefinition], Awaitable[ToolDefinition | None]]
+"""Changes a tool's definition for one step; None leaves the tool out."""
+
+
+class Tool(Generic[AgentDepsT]):
+    """A function a model may call; its schema comes from signature and docstring.
+
+    takes_ctx: whether the first parameter is a `RunContext` (None: see the annotation).
+    max_retries: how often the model may try again after a bad call (None: the agent's).
+    timeout: seconds one call may take (None: the agent's `tool_timeout`). A tool holds no state of any run.
+    Raises UserError if no schema can be made of the function.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        takes_ctx: bool | None = None,
+        max_retries: int | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        prepare: ToolPrepareFunc | None = None,
+        docstring_format: DocstringFormat = "auto",
+        require_parameter_descriptions: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        self.function = function
+        self.schema: FunctionSchema = function_schema(
+            function, takes_ctx, docstring_format, require_parameter_descriptions
+        )
+        self.takes_ctx = self.schema.takes_ctx
+        self.max_retries = max_retries
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        self.description = description or self.schema.description
+        self.prepare = prepare
+        self.timeout = timeout
+        self.definition = ToolDefinition(self.name, self.description, self.schema.json_schema)
+
+    async def prepare_tool_def(self, ctx: RunContext[AgentDepsT]) -> ToolDefinition | None:
+        """The definition for this step, None if the tool is not offered in it."""
+        if self.prepare is None:
+            return self.definition
+        return await self.prepare(ctx.replace_with(tool_name=self.name), self.definition)
+
+    async def call(self, args: str | dict[str, Any], ctx: RunContext[AgentDepsT]) -> Any:
+        """Validate `args` and call the function, a plain one in a thread.
+
+        Raises pydantic.ValidationError for arguments that do not fit, and whatever the function raises.
+        """
+        return await self.schema.call(args, ctx)
+
+    def __repr__(self) -> str:
+        return f"Tool(name={self.name!r}, takes_ctx={self.takes_ctx})"
