@@ -1,0 +1,190 @@
+"""The gateway connection: discord.py's client, set up to hear only what we need and to remember nothing.
+
+Supervision is ours: discord.py's client ends for good after some failures (a malformed event, no answer at the first
+`GET /gateway/bot`), and a client that has ended cannot be started again. So each round builds a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import discord
+import yarl
+from discord import app_commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from core.chat import ConfigError
+
+log = logging.getLogger(__name__)
+
+PORTAL: Final = "https://discord.com/developers/applications"
+_FATAL: Final = {
+    4010: "Discord refused the shard numbers.",
+    4011: "this bot is in too many servers for the shards it asked for.",
+    4012: "Discord does not know this gateway version any more.",
+    4013: "Discord refused the intents.",
+}
+"""Close codes after which connecting again is pointless ("Gateway Close Event Codes"), besides 4004 for the token
+and 4014 for the intents."""
+
+_LATENCY_BOUND_S: Final = 30.0
+_STEADY_S: Final = 60.0
+_LONGEST_WAIT_S: Final = 300.0
+_BLOCKED_WAIT_S: Final = 600.0
+
+
+def bad_token(problem: str = "Discord does not accept this token.") -> ConfigError:
+    return ConfigError("DISCORD_BOT_TOKEN", problem, f"Copy it from {PORTAL}, your app, Bot, Reset Token.")
+
+
+def no_message_content() -> ConfigError:
+    return ConfigError(
+        "DISCORD_BOT_TOKEN",
+        "the Message Content intent is switched off for this bot.",
+        f"Switch it on at {PORTAL}, your app, Bot, Privileged Gateway Intents.",
+    )
+
+
+def intents() -> discord.Intents:
+    """Servers (with their channels, threads and roles), messages there and in DMs, and what they say."""
+    wanted = discord.Intents.none()
+    wanted.guilds = True
+    wanted.guild_messages = True
+    wanted.dm_messages = True
+    wanted.message_content = True
+    return wanted
+
+
+class Ears:
+    """What the connection reports to. Each method returns at once or is a task of discord.py's, off the read loop."""
+
+    def said(self, message: discord.Message) -> None:
+        """Somebody wrote a message."""
+
+    async def pressed(self, interaction: discord.Interaction, custom_id: str) -> None:
+        """Somebody pressed a button under one of our messages."""
+
+    def session_began(self) -> None:
+        """A new session: what happened between it and the one before was not reported. Catching up starts here."""
+
+
+class GatewayClient(discord.AutoShardedClient):
+    """Hears messages, buttons and commands; says nothing by itself."""
+
+    def __init__(self, ears: Ears, add_commands: Callable[[app_commands.CommandTree[discord.Client]], None]) -> None:
+        super().__init__(
+            intents=intents(),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=0.5,
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_ratelimit_timeout=30.0,
+            shard_connect_timeout=60.0,
+        )
+        self._ears = ears
+        self.tree: app_commands.CommandTree[discord.Client] = app_commands.CommandTree(self)
+        add_commands(self.tree)
+
+    async def on_message(self, message: discord.Message) -> None:
+        self._ears.said(message)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        if interaction.type is discord.InteractionType.component:
+            fields: Mapping[str, object] = {**(interaction.data or {})}
+            custom_id = fields.get("custom_id")
+            if isinstance(custom_id, str):
+                await self._ears.pressed(interaction, custom_id)
+
+    async def on_shard_ready(self, shard_id: int) -> None:
+        log.info("discord.session_began", extra={"shard_id": shard_id})
+        self._ears.session_began()
+
+    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
+        log.exception("discord.handler_failed", extra={"handler": event_method})
+
+    def unready(self) -> str | None:
+        """Why events would not arrive just now; None when they would."""
+        if self.is_closed() or not self.shards:
+            return "not connected to Discord"
+        if any(shard.is_closed() for shard in self.shards.values()):
+            return "the connection to Discord is lost"
+        if not self.is_ready():
+            return "Discord has not finished the greeting"
+        if math.isfinite(self.latency) and self.latency > _LATENCY_BOUND_S:
+            return f"Discord answers after {self.latency:.0f} s"
+        return None
+
+
+class Gateway:
+    """Keeps one GatewayClient connected until cancelled."""
+
+    def __init__(
+        self,
+        token: str,
+        api_url: str,
+        gateway_url: str,
+        build: Callable[[], GatewayClient],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._token = token
+        self._api_url = api_url.rstrip("/")
+        self._gateway_url = gateway_url
+        self._build = build
+        self._sleep = sleep
+        self._client: GatewayClient | None = None
+        self.restarts = 0
+
+    def unready(self) -> str | None:
+        return self._client.unready() if self._client is not None else "not connected to Discord"
+
+    async def run(self) -> None:
+        """Connect, and connect anew with growing pauses. Raises ConfigError for what no retry can mend."""
+        wait = 1.0
+        while True:
+            began = time.monotonic()
+            reason, at_least = await self._one_client()
+            if time.monotonic() - began > _STEADY_S:
+                wait = 1.0
+            self.restarts += 1
+            pause = max(at_least, wait * random.uniform(0.75, 1.25))
+            log.warning("discord.gateway_lost", extra={"reason": reason, "retry_s": round(pause, 1)})
+            await self._sleep(pause)
+            wait = min(wait * 2, _LONGEST_WAIT_S)
+
+    async def _one_client(self) -> tuple[str, float]:
+        """Run one client to its end. Returns why it ended and how long to wait at least (s)."""
+        # both are class attributes of discord.py, so one process talks to one Discord
+        Route.BASE = self._api_url
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway_url)
+        client = self._build()
+        try:
+            async with client:
+                self._client = client
+                await client.start(self._token)
+        except discord.LoginFailure:
+            raise bad_token() from None
+        except discord.PrivilegedIntentsRequired:
+            raise no_message_content() from None
+        except discord.ConnectionClosed as exc:
+            if exc.code == 4004:
+                raise bad_token() from None
+            if exc.code in _FATAL:
+                raise ConfigError("DISCORD_BOT_TOKEN", _FATAL[exc.code]) from None
+            return f"closed with {exc.code}", 0.0
+        except discord.HTTPException as exc:
+            # a 429 that is no API answer comes from the wall before the API and lasts for minutes
+            return f"HTTP {exc.status}", _BLOCKED_WAIT_S if exc.status == 429 else 0.0
+        except Exception as exc:
+            log.debug("discord.client_ended", exc_info=exc)
+            return type(exc).__name__, 0.0
+        finally:
+            self._client = None
+        return "closed by Discord", 0.0

@@ -1,0 +1,156 @@
+"""Inbound: a Discord message in, a Message of ours or nothing out. Pure: no call, no wait, no policy.
+
+Where a conversation lives decides its ThreadId:
+
+    direct message               discord:@me:<channel>
+    inside a thread, forum post  discord:<guild>:<thread>
+    mention in a text channel    discord:<guild>:<message>: the thread that we open on that message has its id
+                                 ("Start Thread from Message", channel resource)
+    reply to us in a text channel  discord:<guild>:<anchor>, where anchor is our message, or, when our message was
+                                 itself a reply (we answer so where threads are not allowed), what that replied to.
+                                 Either way a chain of replies stays one conversation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from adapters.discord import _names as names
+from adapters.discord.origin import ThreadStart, encode
+from core.chat import Author, Message, Reach
+
+PlaceKind = Literal["direct", "text", "thread", "unknown"]
+"""`text`: a guild channel where we open threads.  `unknown`: the gateway has not told us yet what this channel is."""
+
+NAME_LENGTH = 90
+"""Characters of a thread's name that we use; Discord allows 1-100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it was said. guild: None in direct messages.  parent: the channel that holds a thread, if known."""
+
+    channel: str
+    kind: PlaceKind
+    guild: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The message that is replied to. answers: what that message replied to in its turn."""
+
+    message: str
+    author: str
+    answers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What we read from one MESSAGE_CREATE.
+
+    users, roles, channels: display names of what the text mentions, by id; `users` holds the replied-to author
+    too when the reply pings.  speech: someone wrote it (no join notice, pin notice or thread starter).
+    """
+
+    id: str
+    place: Place
+    author: str
+    author_name: str
+    content: str
+    application: str | None = None
+    automated: bool = False
+    guest: bool = False
+    speech: bool = True
+    users: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
+    answered: Answered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who we are. role: our managed role in that guild (the one whose `tags.bot_id` is us), if there is one."""
+
+    user: str
+    application: str
+    role: str | None = None
+
+
+def to_message(spoken: Spoken, me: Me) -> Message | None:
+    """Read one Discord message; None when it is ours, no speech, or said in a text channel to somebody else."""
+    if not spoken.speech or spoken.author == me.user or spoken.application == me.application:
+        return None
+    place = spoken.place
+    reach = _reach(spoken, me)
+    if reach == "thread" and place.kind == "text":
+        return None
+    text = readable(spoken, me)
+    anchor = _anchor(spoken, me) if place.kind == "text" else None
+    start = ThreadStart(place.channel, anchor, thread_name(text, spoken.author_name)) if anchor else None
+    return Message(
+        thread_id=names.thread_id(place.guild, anchor or place.channel),
+        scope=names.scope_id(place.guild),
+        channel=names.channel_id(place.guild, place.parent or place.channel),
+        author=Author(names.user_id(spoken.author), spoken.author_name, _kind(spoken)),
+        text=text,
+        reach=reach,
+        keys=(f"{place.channel}:{spoken.id}",),
+        sent_at=names.sent_at(spoken.id),
+        origin=encode(start) if start else "",
+    )
+
+
+def addresses_us(spoken: Spoken, me: Me) -> bool:
+    """A mention of us or of our own role, or a reply to us. `@everyone` and other roles of ours do not count."""
+    replied = spoken.answered is not None and spoken.answered.author == me.user
+    return replied or me.user in spoken.users or (me.role is not None and me.role in spoken.roles)
+
+
+def _reach(spoken: Spoken, me: Me) -> Reach:
+    if spoken.place.kind == "direct":
+        return "direct"
+    return "mention" if addresses_us(spoken, me) else "thread"
+
+
+def _kind(spoken: Spoken) -> Literal["member", "guest", "bot"]:
+    if spoken.automated:
+        return "bot"
+    return "guest" if spoken.guest else "member"
+
+
+def _anchor(spoken: Spoken, me: Me) -> str:
+    answered = spoken.answered
+    if answered is None or answered.author != me.user:
+        return spoken.id
+    return answered.answers or answered.message
+
+
+def readable(spoken: Spoken, me: Me) -> str:
+    """The text without the mention of us that opens it; other mentions as people see them, `@name` and `#name`."""
+    forms = rf"<@!?{me.user}>" + (rf"|<@&{me.role}>" if me.role else "")
+    text = re.sub(rf"\A\s*(?:(?:{forms})(?:[,:](?=\s|\Z))?\s*)+", "", spoken.content)
+
+    def shown(match: re.Match[str]) -> str:
+        table, sign = {"&": (spoken.roles, "@"), "#": (spoken.channels, "#")}.get(
+            match["kind"].lstrip("@"), (spoken.users, "@")
+        )
+        name = table.get(match["id"])
+        return f"{sign}{name}" if name else match[0]
+
+    return re.sub(r"<(?P<kind>@&|@!?|#)(?P<id>\d+)>", shown, text).strip()
+
+
+def thread_name(text: str, author_name: str) -> str:
+    """A thread's name: the first words of the question, one line, nothing that looks like a mention, never empty."""
+    words = re.sub(r"<[^<>\s]*\d+>|[`*_~|>#]|@(?=everyone|here)", " ", text).split()
+    name = ""
+    for word in words:
+        if len(name) + 1 + len(word) > NAME_LENGTH:
+            name = f"{name or word[: NAME_LENGTH - 1]}…"
+            break
+        name = f"{name} {word}".strip()
+    return name or f"Question from {author_name or 'someone'}"[:NAME_LENGTH]

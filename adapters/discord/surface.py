@@ -1,0 +1,322 @@
+"""DiscordSurface: Segments of ours become messages in a thread, a channel, a DM or an answer to `/ask`.
+
+Everything that a call needs is in the Placement and the MessageRef, so any process can go on with a Reply that
+another one began. What is remembered here only saves calls: `_places` (where a thread was opened, or that it could
+not be) and `_filled` (which Segment filled the answer to `/ask`) are bounded and may be forgotten.
+
+A call that has begun is never cancelled: Discord may have taken it already, and the next call must come after it.
+Each runs in a task of its own, calls on one message in order; whoever waits may stop waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from adapters.discord import _errors as errors
+from adapters.discord._errors import ApiError, to_surface_error
+from adapters.discord._names import channel_of
+from adapters.discord._rest import Json, Rest, text_of
+from adapters.discord.limits import LIMITS
+from adapters.discord.markdown import to_content
+from adapters.discord.origin import Asked, ThreadStart, decode
+from core.chat import Limits, MessageRef, NotPermitted, Operation, Placement, PlacementGone, Segment
+
+T = TypeVar("T")
+
+STOP_PREFIX: Final = "parley:stop:"
+SUPPRESS_EMBEDS: Final = 1 << 2
+_LOADING: Final = 1 << 7
+"""Message flags (message resource, "Message Flags"); LOADING: a deferred answer that nobody has filled yet."""
+NO_MENTIONS: Final[Json] = {"parse": [], "replied_user": False}
+_AUTO_ARCHIVE_MIN: Final = 1440
+_REMEMBERED: Final = 4096
+_DRAIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A channel to post in. reply_to: the message that each post answers, where there is no thread to hold them."""
+
+    channel: str
+    reply_to: str | None = None
+
+
+class DiscordSurface:
+    """Implements `core.replies.surface.Surface` over Discord's HTTP API."""
+
+    def __init__(self, rest: Rest, now: Callable[[], float] = time.time) -> None:
+        self._rest = rest
+        self._now = now
+        self._places: OrderedDict[str, _Spot] = OrderedDict()
+        self._filled: OrderedDict[str, str] = OrderedDict()
+        self._dead_tokens: OrderedDict[str, str] = OrderedDict()
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._calls: set[asyncio.Task[object]] = set()
+
+    @property
+    def limits(self) -> Limits:
+        return LIMITS
+
+    def bucket(self, operation: Operation, placement: Placement) -> str:
+        spot = self._places.get(placement.thread_id)
+        return f"discord:{spot.channel if spot else channel_of(placement.thread_id)}:{operation}"
+
+    async def open(self, placement: Placement) -> None:
+        if not isinstance(decode(placement.origin), Asked):
+            await self._settled(f"open:{placement.thread_id}", lambda: self._spot(placement))
+
+    async def status(self, placement: Placement, busy: bool) -> None:
+        """Show "is typing" for ten seconds or until we post; it cannot be taken back, nor is there a need to."""
+        origin = decode(placement.origin)
+        if not busy or isinstance(origin, Asked):
+            return
+        spot = self._places.get(placement.thread_id)
+        channel = spot.channel if spot else channel_of(placement.thread_id)
+        await self._settled(
+            f"status:{channel}", lambda: self._rest.call("POST", "/channels/{channel}/typing", channel=channel)
+        )
+
+    async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
+        return await self._settled(f"post:{placement.thread_id}", lambda: self._post(placement, segment, key))
+
+    async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
+        await self._settled(f"message:{ref.message}", lambda: self._edit(placement, ref, segment))
+
+    async def delete(self, placement: Placement, ref: MessageRef) -> None:
+        await self._settled(f"message:{ref.message}", lambda: self._delete(placement, ref))
+
+    async def aclose(self) -> None:
+        """Let the calls under way finish, within a bound."""
+        if self._calls:
+            _, late = await asyncio.wait(self._calls, timeout=_DRAIN_S)
+            for call in late:
+                call.cancel()
+
+    # -- channels ---------------------------------------------------------------------------------------------
+
+    async def _spot(self, placement: Placement) -> _Spot:
+        """Where a post for `placement` goes; opens the thread if that has not happened."""
+        origin = decode(placement.origin)
+        if isinstance(origin, Asked):
+            here = channel_of(placement.thread_id) == origin.channel
+            return _Spot(origin.channel, None if here else origin.message)
+        if origin is None:
+            return _Spot(channel_of(placement.thread_id))
+        known = self._places.get(placement.thread_id)
+        if known is None:
+            known = await self._start_thread(origin)
+            _remember(self._places, placement.thread_id, known)
+        return known
+
+    async def _start_thread(self, start: ThreadStart) -> _Spot:
+        """Open the thread, or find that it is open, or settle for replies in the channel where it cannot be.
+
+        Reasons for the latter: no permission, too many active threads, a kind of channel or message without
+        threads, a question that is deleted by now.
+        """
+        try:
+            await self._rest.call(
+                "POST",
+                "/channels/{channel}/messages/{message}/threads",
+                {"name": start.name, "auto_archive_duration": _AUTO_ARCHIVE_MIN},
+                channel=start.parent,
+                message=start.anchor,
+            )
+        except ApiError as exc:
+            if exc.code == errors.THREAD_EXISTS:
+                return _Spot(start.anchor)
+            if exc.status in (401, 429) or exc.code == errors.UNKNOWN_CHANNEL:
+                raise
+            return _Spot(start.parent, start.anchor)
+        return _Spot(start.anchor)
+
+    async def _post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
+        origin = decode(placement.origin)
+        if isinstance(origin, Asked):
+            ref = await self._answer(origin, segment, key)
+            if ref is not None:
+                return ref
+        spot = await self._spot(placement)
+        try:
+            return await self._create(spot, segment, key)
+        except ApiError as exc:
+            if not isinstance(origin, ThreadStart) or spot.reply_to is not None:
+                raise
+            if not isinstance(to_surface_error(exc), NotPermitted) or exc.status == 401:
+                raise
+        beside = _Spot(origin.parent, origin.anchor)  # we may open threads here, but not speak in them
+        _remember(self._places, placement.thread_id, beside)
+        return await self._create(beside, segment, key)
+
+    async def _create(self, spot: _Spot, segment: Segment, key: str) -> MessageRef:
+        body = {**_body(segment), "nonce": key, "enforce_nonce": True}
+        if spot.reply_to is not None:
+            body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
+        answer = await self._rest.call("POST", "/channels/{channel}/messages", body, channel=spot.channel)
+        return MessageRef(spot.channel, text_of(answer, "id"))
+
+    async def _edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
+        body = _body(segment)
+        asked = _asked(placement, ref)
+        if asked and await self._by_token(asked, "PATCH", "/messages/{message}", body, message=ref.message):
+            return
+        try:
+            await self._patch(ref, body)
+        except ApiError as exc:
+            if exc.code != errors.THREAD_ARCHIVED:
+                raise
+            await self._unarchive(ref.channel)
+            await self._patch(ref, body)
+
+    async def _patch(self, ref: MessageRef, body: Json) -> None:
+        await self._rest.call(
+            "PATCH", "/channels/{channel}/messages/{message}", body, channel=ref.channel, message=ref.message
+        )
+
+    async def _unarchive(self, channel: str) -> None:
+        try:
+            await self._rest.call("PATCH", "/channels/{channel}", {"archived": False}, channel=channel)
+        except ApiError as exc:
+            if exc.status == 429:
+                raise
+            raise PlacementGone(str(exc)) from exc
+
+    async def _delete(self, placement: Placement, ref: MessageRef) -> None:
+        asked = _asked(placement, ref)
+        try:
+            if asked and await self._by_token(asked, "DELETE", "/messages/{message}", message=ref.message):
+                return
+            await self._rest.call(
+                "DELETE", "/channels/{channel}/messages/{message}", channel=ref.channel, message=ref.message
+            )
+        except ApiError as exc:
+            if exc.code not in (errors.UNKNOWN_MESSAGE, errors.UNKNOWN_CHANNEL):
+                raise
+
+    # -- answers to /ask --------------------------------------------------------------------------------------
+
+    async def _answer(self, asked: Asked, segment: Segment, key: str) -> MessageRef | None:
+        """Fill the deferred response with the first Segment, follow it up with the others.
+
+        None: not by the token (any more), post in the channel. A follow-up cannot carry a nonce, so a bot that may
+        post in the channel does that for every Segment but the first.
+        """
+        first = MessageRef(asked.channel, asked.message)
+        body = _body(segment)
+        filled_by = self._filled.get(asked.message)
+        if filled_by is None:
+            filled_by = key if await self._unfilled(asked, body["content"]) else ""
+        if filled_by == key:
+            done = await self._by_token(asked, "PATCH", "/messages/@original", body)
+            if done is None:
+                await self._patch(first, body)
+            _remember(self._filled, asked.message, key)
+            return first
+        _remember(self._filled, asked.message, filled_by)
+        if asked.bot_may_post:
+            return None
+        answer = await self._by_token(asked, "POST", "", body)
+        return MessageRef(asked.channel, text_of(answer, "id")) if answer is not None else None
+
+    async def _unfilled(self, asked: Asked, content: object) -> bool:
+        """Whether the response still shows "is thinking", or what a lost process put there: a growing Segment, or
+        this very one."""
+        try:
+            shown = await self._by_token(asked, "GET", "/messages/@original")
+            if shown is None:
+                shown = await self._rest.call(
+                    "GET",
+                    "/channels/{channel}/messages/{message}",
+                    channel=asked.channel,
+                    message=asked.message,
+                )
+        except ApiError as exc:
+            if exc.status == 429:
+                raise
+            return exc.code != errors.UNKNOWN_MESSAGE
+        flags = shown.get("flags")
+        if isinstance(flags, int) and flags & _LOADING:
+            return True
+        return shown.get("content") in (None, "", content) or bool(shown.get("components"))
+
+    async def _by_token(
+        self, asked: Asked, method: str, path: str, body: Json | None = None, **ids: str
+    ) -> Json | None:
+        """Call with the interaction's token; None when it has run out."""
+        if not asked.token_lives(self._now()) or asked.message in self._dead_tokens:
+            return None
+        try:
+            return await self._rest.call(
+                method,
+                "/webhooks/{application}/{token}" + path,
+                body,
+                bot=False,
+                application=asked.application,
+                token=asked.token,
+                **ids,
+            ) or {"id": ids.get("message", asked.message)}
+        except ApiError as exc:
+            if exc.status != 401 and exc.code not in errors.TOKEN_DEAD:
+                raise
+            _remember(self._dead_tokens, asked.message, "")
+            return None
+
+    # -- calls ------------------------------------------------------------------------------------------------
+
+    async def _settled(self, order: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Run `call` to its end, after earlier calls of the same `order`, also when the caller stops waiting."""
+
+        async def run() -> T:
+            lock = self._locks.setdefault(order, asyncio.Lock())
+            async with lock:
+                return await call()
+
+        task = asyncio.create_task(run(), name=f"discord:{order}")
+        self._calls.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            return await asyncio.shield(task)
+        except ApiError as exc:
+            raise to_surface_error(exc) from exc
+
+    def _forget(self, task: asyncio.Task[T]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; if nobody did, there is nobody to tell
+
+
+def _body(segment: Segment) -> dict[str, object]:
+    """The message that shows `segment`: it pings nobody and unfolds no link, on creation and on every edit."""
+    return {
+        "content": to_content(segment.text),
+        "allowed_mentions": NO_MENTIONS,
+        "flags": SUPPRESS_EMBEDS,
+        "components": [_stop_row(segment.stop)] if segment.stop else [],
+    }
+
+
+def _stop_row(stop: str) -> Json:
+    """An action row (1) with one grey (2) button (2); "Component Reference"."""
+    button = {"type": 2, "style": 2, "label": "Stop", "custom_id": STOP_PREFIX + stop}
+    return {"type": 1, "components": [button]}
+
+
+def _asked(placement: Placement, ref: MessageRef) -> Asked | None:
+    """The interaction whose token can edit `ref`: its own response, and the follow-ups where we cannot post."""
+    origin = decode(placement.origin)
+    if not isinstance(origin, Asked) or (origin.bot_may_post and ref.message != origin.message):
+        return None
+    return origin
+
+
+def _remember(table: OrderedDict[str, T], key: str, value: T) -> None:
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > _REMEMBERED:
+        table.popitem(last=False)
