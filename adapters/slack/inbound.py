@@ -1,0 +1,213 @@
+"""Slack payload in, core noun (or nothing) out. No await, no policy.
+
+A mention in a channel is delivered twice, as `message` and as `app_mention`, with different event ids and in either
+order; both are read by the same function and give equal Messages, so that core's deduplication sees one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from adapters.slack.entities import mentions, readable, without_leading_mention
+from adapters.slack.place import Place, user_id
+from core.chat import Author, Message, Reach
+
+Payload = Mapping[str, Any]
+"""JSON from Slack: any shape until one of the functions here has read it."""
+
+STOP_ACTION = "parley_stop"
+"""`action_id` of the Stop button; its value is `Segment.stop`."""
+
+Verb = Literal["ask", "usage", "reset", "stop", "help"]
+
+_SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
+"""Message subtypes in which somebody says something; edits, deletions, joins, topics and the like are not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who we are in the workspace, from `auth.test`."""
+
+    team: str
+    user: str
+    bot: str = ""
+    name: str = "Parley"
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Somebody pressed Stop. channel, thread_ts: where, "" if the payload does not say."""
+
+    stop: str
+    user: str
+    channel: str
+    thread_ts: str
+    response_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slash:
+    """A slash command. command: as typed, `/parley`.  text: what follows it, decoded.  trigger: one per gesture."""
+
+    command: str
+    text: str
+    team: str
+    channel: str
+    user: str
+    trigger: str
+    response_url: str
+
+    @property
+    def parts(self) -> tuple[Verb, str]:
+        """The verb and what is left: the first word decides, anything that is no verb is a question."""
+        first, _, rest = self.text.partition(" ")
+        match first.lower():
+            case "":
+                return "help", ""
+            case "ask":
+                return ("ask", rest.strip()) if rest.strip() else ("help", "")
+            case "usage" | "reset" | "stop" | "help" as verb:
+                return verb, rest.strip()
+            case _:
+                return "ask", self.text
+
+
+def read_message(body: Payload, me: Me) -> Message | None:
+    """Read an `event_callback` with a `message` or `app_mention`; None when it is nothing said to us.
+
+    `reach` is "thread" for a reply that does not mention us: whether we take part there is core's to know.
+    """
+    event = _table(body.get("event"))
+    channel, ts, text = _text(event.get("channel")), _text(event.get("ts")), _text(event.get("text"))
+    if not (channel and ts) or not _is_spoken(event) or _is_ours(event, me):
+        return None
+    author = _author(event, body, me)
+    reach = _reach(event, mentions(text, me.user))
+    if author is None or reach is None:
+        return None
+    place = Place(installing_team(body, me), channel, _text(event.get("thread_ts")) or ts)
+    client_id = _text(event.get("client_msg_id"))
+    return Message(
+        thread_id=place.thread_id,
+        scope=place.scope,
+        channel=place.channel_id,
+        author=author,
+        text=_words(event, text, me),
+        reach=reach,
+        keys=(f"{channel}:{ts}", client_id) if client_id else (f"{channel}:{ts}",),
+        sent_at=_seconds(ts),
+    )
+
+
+def read_press(body: Payload) -> Press | None:
+    """Read a `block_actions` payload; None unless our Stop button was pressed."""
+    if body.get("type") != "block_actions":
+        return None
+    for action in body.get("actions") or ():
+        if _table(action).get("action_id") == STOP_ACTION:
+            shown, container = _table(body.get("message")), _table(body.get("container"))
+            return Press(
+                stop=_text(action.get("value")),
+                user=_text(_table(body.get("user")).get("id")),
+                channel=_text(_table(body.get("channel")).get("id")) or _text(container.get("channel_id")),
+                thread_ts=_text(shown.get("thread_ts")) or _text(container.get("thread_ts")),
+                response_url=_text(body.get("response_url")),
+            )
+    return None
+
+
+def read_slash(body: Payload, me: Me) -> Slash | None:
+    """Read a slash command; None when the payload is something else."""
+    command = _text(body.get("command"))
+    if not command.startswith("/"):
+        return None
+    return Slash(
+        command=command,
+        text=readable(_text(body.get("text")), {me.user: me.name}).strip(),
+        team=_text(body.get("team_id")) or me.team,
+        channel=_text(body.get("channel_id")),
+        user=_text(body.get("user_id")),
+        trigger=_text(body.get("trigger_id")),
+        response_url=_text(body.get("response_url")),
+    )
+
+
+def installing_team(body: Payload, me: Me) -> str:
+    """The workspace that installed us; in a shared channel `team_id` and `event.team` may be the sender's.
+
+    Source: docs.slack.dev, "Events API", fields `authorizations` and `context_team_id`.
+    """
+    for authorization in body.get("authorizations") or ():
+        if team := _text(_table(authorization).get("team_id")):
+            return team
+    return _text(body.get("context_team_id")) or _text(body.get("team_id")) or me.team
+
+
+def _is_spoken(event: Payload) -> bool:
+    if event.get("type") not in ("message", "app_mention") or event.get("hidden"):
+        return False
+    return _text(event.get("subtype")) in _SPOKEN
+
+
+def _is_ours(event: Payload, me: Me) -> bool:
+    bot = _text(event.get("bot_id"))
+    return _text(event.get("user")) == me.user or (bool(bot) and bot == me.bot)
+
+
+def _author(event: Payload, body: Payload, me: Me) -> Author | None:
+    user, bot = _text(event.get("user")), _text(event.get("bot_id"))
+    profile = _table(event.get("user_profile"))
+    name = _text(profile.get("display_name")) or _text(profile.get("real_name"))
+    if bot or event.get("subtype") == "bot_message" or user == "USLACKBOT":
+        speaker = user or bot
+        return Author(user_id(speaker), name or _text(event.get("username")), "bot") if speaker else None
+    if not user:
+        return None
+    return Author(user_id(user), name, "guest" if _is_guest(event, profile, body, me) else "member")
+
+
+def _is_guest(event: Payload, profile: Payload, body: Payload, me: Me) -> bool:
+    """A guest account, or somebody from another company in a channel that is shared with it (Slack Connect)."""
+    if any(profile.get(mark) for mark in ("is_restricted", "is_ultra_restricted", "is_stranger")):
+        return True
+    home = _text(event.get("user_team")) or _text(event.get("team")) or _text(event.get("source_team"))
+    return bool(body.get("is_ext_shared_channel")) and bool(home) and home != installing_team(body, me)
+
+
+def _reach(event: Payload, mentioned: bool) -> Reach | None:
+    if event.get("type") == "app_mention" or mentioned:
+        in_person = event.get("channel_type") == "im"
+        return "direct" if in_person else "mention"
+    if event.get("channel_type") == "im" or _text(event.get("channel")).startswith("D"):
+        return "direct"
+    thread_ts = _text(event.get("thread_ts"))
+    return "thread" if thread_ts and thread_ts != event.get("ts") else None
+
+
+def _words(event: Payload, text: str, me: Me) -> str:
+    words = readable(without_leading_mention(text, me.user), {me.user: me.name}).strip()
+    return words or _file_names(event)
+
+
+def _file_names(event: Payload) -> str:
+    """What to say of a message that is nothing but files: their names, so that an answer can speak of them."""
+    files = [_table(file) for file in event.get("files") or ()]
+    names = [_text(file.get("name")) or _text(file.get("title")) or "a file" for file in files]
+    return f"(attached, not readable for you: {', '.join(names)})" if names else ""
+
+
+def _seconds(ts: str) -> float:
+    try:
+        return float(ts)
+    except ValueError:
+        return 0.0
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _table(value: object) -> Payload:
+    return value if isinstance(value, Mapping) else {}

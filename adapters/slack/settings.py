@@ -1,0 +1,25 @@
+"""What an operator sets for Slack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_API_URL = "https://slack.com/api/"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSettings:
+    """Tokens and addresses, as `SLACK_BOT_TOKEN`, `SLACK_APP_TOKEN`, `SLACK_SIGNING_SECRET`, `SLACK_API_URL` say.
+
+    app_token set: events come over Socket Mode.  Only signing_secret set: events come by HTTP to `/slack/events`.
+    api_url: with or without the last slash.  Secrets stay out of `repr`.
+    """
+
+    bot_token: str = field(repr=False)
+    app_token: str = field(default="", repr=False)
+    signing_secret: str = field(default="", repr=False)
+    api_url: str = DEFAULT_API_URL
+
+    @property
+    def socket_mode(self) -> bool:
+        return bool(self.app_token)

@@ -1,0 +1,181 @@
+"""SlackSurface: Segments as messages of ours, over chat.postMessage, chat.update and chat.delete."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
+from adapters.slack.limits import LIMITS
+from adapters.slack.markdown import message
+from adapters.slack.place import Place
+from core.chat import (
+    Limits,
+    MessageGone,
+    MessageRef,
+    NotPermitted,
+    Operation,
+    Placement,
+    PlacementGone,
+    RateLimited,
+    Segment,
+    SurfaceError,
+    SurfaceUnavailable,
+)
+
+log = logging.getLogger(__name__)
+
+SEGMENT_EVENT = "parley_segment"
+"""`metadata.event_type` of each message of ours. Everyone in the workspace can read metadata: no secrets in it."""
+
+_BLOCKS_GIVEN_UP_AFTER = 3
+_UNCERTAIN_KEPT = 1000
+_PAGES = 10
+
+
+class SlackSurface:
+    """One workspace. `client` must not retry by itself; whoever made its session closes it.
+
+    When Slack refuses the blocks of a Segment, the same Segment is sent once more as plain `text`. A server that has
+    refused several in a row (an old one that does not know the `markdown` block) gets `text` alone from then on.
+    """
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+        self._statuses = True
+        self._blocks_refused = 0
+        self._uncertain: dict[str, None] = {}
+
+    @property
+    def limits(self) -> Limits:
+        return LIMITS
+
+    def bucket(self, operation: Operation, placement: Placement) -> str:
+        """Edits share one budget per workspace, posts have one per channel; see limits.py."""
+        place = Place.of(placement.thread_id)
+        if operation == "edit":
+            return f"slack:{place.team}:chat.update"
+        return f"slack:{place.team}:{place.channel}:chat.postMessage"
+
+    async def open(self, placement: Placement) -> None:
+        """Nothing to make ready: a Slack thread is there as soon as something is posted in it."""
+
+    async def status(self, placement: Placement, busy: bool) -> None:
+        """Show "is thinking…" under the thread; Slack clears it with our next message, or after two minutes.
+
+        Source: docs.slack.dev, assistant.threads.setStatus. Once the app may not do it, it is not tried again.
+        """
+        if not self._statuses:
+            return
+        place = Place.of(placement.thread_id)
+        args = {"channel_id": place.channel, "thread_ts": place.thread_ts}
+        try:
+            await self._call("assistant.threads.setStatus", args | {"status": "is thinking…" if busy else ""})
+        except (RateLimited, SurfaceUnavailable, PlacementGone):
+            raise
+        except SurfaceError as error:
+            self._statuses = False
+            log.info("slack.status.given_up", extra={"reason": str(error)})
+            raise
+
+    async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
+        """Post in the thread, with `key` in the message's metadata.
+
+        Slack has no idempotency key. So when an earlier attempt at `key` got no answer, the thread is searched for
+        it first; `find` does the same for a Turn that another process began.
+        """
+        place = Place.of(placement.thread_id)
+        if key in self._uncertain and (found := await self._search(placement, key)):
+            self._uncertain.pop(key, None)
+            return found
+        args: dict[str, Any] = {  # Any: JSON
+            "channel": place.channel,
+            "thread_ts": place.thread_ts,
+            "unfurl_links": False,
+            "unfurl_media": False,
+            "metadata": {"event_type": SEGMENT_EVENT, "event_payload": {"key": key}},
+        }
+        try:
+            posted = await self._show("chat.postMessage", args, segment)
+        except SurfaceUnavailable:
+            self._remember_uncertain(key)
+            raise
+        self._uncertain.pop(key, None)
+        return MessageRef(str(posted.get("channel") or place.channel), str(posted["ts"]))
+
+    async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
+        await self._show("chat.update", {"channel": ref.channel, "ts": ref.message}, segment)
+
+    async def delete(self, placement: Placement, ref: MessageRef) -> None:
+        try:
+            await self._call("chat.delete", {"channel": ref.channel, "ts": ref.message})
+        except MessageGone:
+            return
+
+    async def find(self, placement: Placement, key: str) -> MessageRef | None:
+        """The message that was posted with `key` in this thread, None when there is none.
+
+        Source: docs.slack.dev, conversations.replies with `include_all_metadata`; needs the history scopes.
+        """
+        place = Place.of(placement.thread_id)
+        args: dict[str, Any] = {"channel": place.channel, "ts": place.thread_ts, "limit": 200}  # Any: JSON
+        args["include_all_metadata"] = True
+        for _ in range(_PAGES):
+            page = await self._call("conversations.replies", args, read=True)
+            for shown in page.get("messages") or ():
+                metadata = shown.get("metadata") or {}
+                payload = metadata.get("event_payload") or {}
+                if metadata.get("event_type") == SEGMENT_EVENT and payload.get("key") == key:
+                    return MessageRef(place.channel, str(shown["ts"]))
+            cursor = (page.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                break
+            args["cursor"] = cursor
+        return None
+
+    async def _search(self, placement: Placement, key: str) -> MessageRef | None:
+        try:
+            return await self.find(placement, key)
+        except (NotPermitted, PlacementGone) as error:  # without history a second message is the lesser evil
+            log.warning("slack.post.not_reconciled", extra={"reason": str(error)})
+            return None
+
+    def _remember_uncertain(self, key: str) -> None:
+        self._uncertain[key] = None
+        if len(self._uncertain) > _UNCERTAIN_KEPT:
+            self._uncertain.pop(next(iter(self._uncertain)))
+
+    async def _show(self, method: str, args: dict[str, Any], segment: Segment) -> Mapping[str, Any]:
+        """Send `segment`; when its blocks are refused, once more without them."""
+        text, blocks = message(segment)
+        args = args | {"text": text, "parse": "none", "link_names": False}
+        if self._blocks_refused < _BLOCKS_GIVEN_UP_AFTER:
+            try:
+                shown = await self._send(method, args | {"blocks": blocks})
+            except SDK_ERRORS as exc:
+                if code_of(exc) not in CONTENT_REFUSED:
+                    raise surface_error(method, exc) from exc
+                log.warning("slack.blocks.refused", extra={"method": method, "code": code_of(exc)})
+                self._blocks_refused += 1
+            else:
+                self._blocks_refused = 0
+                return shown
+        bare = args | ({"blocks": []} if method == "chat.update" else {})  # [] takes away what an edit would keep
+        return await self._call(method, bare)
+
+    async def _call(self, method: str, args: dict[str, Any], read: bool = False) -> Mapping[str, Any]:
+        try:
+            return await self._send(method, args, read)
+        except SDK_ERRORS as exc:
+            raise surface_error(method, exc) from exc
+
+    async def _send(self, method: str, args: dict[str, Any], read: bool = False) -> Mapping[str, Any]:
+        """One API call. read: reading methods take no JSON (docs.slack.dev, "Using the Slack Web API")."""
+        if read:
+            answer = await self._client.api_call(method, http_verb="GET", params=args)
+        else:
+            answer = await self._client.api_call(method, json=args)
+        return answer.data if isinstance(answer.data, dict) else {}

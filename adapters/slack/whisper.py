@@ -1,0 +1,60 @@
+"""Whisper: what one person alone is told, in the channel where they are."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import aiohttp
+
+from adapters.slack._errors import SDK_ERRORS, surface_error
+from adapters.slack._web import Web, proxy_for
+from adapters.slack.markdown import escaped, markdown_block
+
+log = logging.getLogger(__name__)
+
+_LONGEST = 10_000
+
+
+class Whisper:
+    """Says markdown to one person, as an ephemeral message. A whisper that fails is logged and forgotten."""
+
+    def __init__(self, web: Web) -> None:
+        self._web = web
+
+    async def answer(self, response_url: str, markdown: str) -> bool:
+        """Answer a command or a press at its `response_url`; False when Slack did not take it.
+
+        Source: docs.slack.dev, "Handling user interaction": 5 answers within 30 minutes.
+        """
+        if not response_url:
+            return False
+        shown = markdown[:_LONGEST]
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": escaped(shown)}
+        with_table = body | {"blocks": [markdown_block(shown)]}
+        return await self._respond(response_url, with_table) or await self._respond(response_url, body)
+
+    async def tell(self, channel: str, user: str, markdown: str, thread_ts: str = "") -> None:
+        """Say something to `user` in a channel or thread (chat.postEphemeral)."""
+        args: dict[str, Any] = {"channel": channel, "user": user, "text": escaped(markdown[:_LONGEST])}
+        if thread_ts:
+            args["thread_ts"] = thread_ts
+        try:
+            await self._web.client.api_call("chat.postEphemeral", json=args)
+        except SDK_ERRORS as exc:
+            log.warning("slack.whisper.lost", extra={"reason": str(surface_error("chat.postEphemeral", exc))})
+
+    async def _respond(self, url: str, body: dict[str, Any]) -> bool:
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        try:
+            async with self._web.session.post(
+                url, data=json.dumps(body), headers=headers, proxy=proxy_for(url)
+            ) as answer:
+                if answer.status == 200:
+                    return True
+                reason = f"HTTP {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:  # ValueError: not an address
+            reason = type(exc).__name__
+        log.warning("slack.whisper.refused", extra={"reason": reason})
+        return False
