@@ -1,0 +1,124 @@
+"""Getting a payload to the app and its acknowledgement back.
+
+An event is tried up to four times: at once, and after the three waits of `Settings.retry_delays_s`; a slash command
+or an interaction once. Each try goes to one connection (or one request) and has three seconds. What is not
+acknowledged in time is tried again with `retry_attempt` and `retry_reason` (Socket Mode) or `X-Slack-Retry-Num` and
+`-Reason` (HTTP); a socket that closes under a try ends that try at once. A person whose command or click was not
+acknowledged sees an error from Slackbot. Sources: docs.slack.dev/apis/events-api (retries),
+docs.slack.dev/apis/events-api/using-socket-mode, docs.slack.dev/interactivity/handling-user-interaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from adapters.emulators.slack import events
+from adapters.emulators.slack.workspace import Channel, Json
+
+if TYPE_CHECKING:
+    from adapters.emulators.slack.core import Core
+
+Kind = Literal["events_api", "slash_commands", "interactive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one try ended. reason: why it failed, in Slack's words, "" when acknowledged; payload: what came with it."""
+
+    reason: str = ""
+    payload: Json | None = None
+    no_retry: bool = False
+
+    @property
+    def acknowledged(self) -> bool:
+        return not self.reason
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try. number 0 is the first; where: the connection's number, or the URL."""
+
+    number: int
+    at: float
+    reason: str = ""
+    where: str = ""
+    answer: Answer | None = None
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A payload on its way. `ended` is set once it is acknowledged or given up."""
+
+    kind: Kind
+    payload: Json
+    accepts_response: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def answer(self) -> Answer | None:
+        return self.attempts[-1].answer if self.attempts else None
+
+    @property
+    def acknowledged(self) -> bool:
+        return any(attempt.answer is not None and attempt.answer.acknowledged for attempt in self.attempts)
+
+    @property
+    def event_type(self) -> str:
+        event = self.payload.get("event")
+        return str(event["type"]) if isinstance(event, dict) else self.kind
+
+
+class Transport(Protocol):
+    """A way to the app: Socket Mode or HTTP."""
+
+    async def send(self, delivery: Delivery, attempt: Attempt) -> Answer:
+        """Make one try and return how it ended; never raises."""
+        ...
+
+
+class Dispatcher:
+    """Decides which events the app gets and carries each through its tries."""
+
+    def __init__(self, core: Core, transport: Transport) -> None:
+        self.transport = transport
+        self.deliveries: list[Delivery] = []
+        self._core = core
+
+    def publish(self, event: Json, channel: Channel | None) -> Delivery | None:
+        """Deliver an event in the background; None when the app is not subscribed, lacks the scope or is not there."""
+        settings = self._core.settings
+        name = events.subscription_of(event, channel)
+        scope = events.SUBSCRIPTION_SCOPES.get(name)
+        if name not in settings.subscriptions or (scope is not None and scope not in settings.scopes):
+            return None
+        if channel is not None and self._core.bot.id not in channel.members:
+            return None
+        return self.start("events_api", events.envelope(self._core, event, channel))
+
+    def start(self, kind: Kind, payload: Json, *, accepts_response: bool = False, first: int = 0) -> Delivery:
+        """Deliver in the background. first: the number of the first try, above 0 for a repeat."""
+        delivery = Delivery(kind, payload, accepts_response)
+        self.deliveries.append(delivery)
+        self._core.tasks.start(self._carry(delivery, first), f"delivery:{kind}:{delivery.event_type}")
+        return delivery
+
+    async def _carry(self, delivery: Delivery, first: int) -> None:
+        core = self._core
+        waits = core.settings.retry_delays_s if delivery.kind == "events_api" else ()
+        reason = "timeout" if first else ""
+        number = first
+        while True:
+            attempt = Attempt(number, core.now(), reason)
+            delivery.attempts.append(attempt)
+            answer = await self.transport.send(delivery, attempt)
+            attempt.answer = answer
+            core.changed("delivery")
+            if answer.acknowledged or answer.no_retry or number >= len(waits):
+                break
+            await core.clock.sleep(waits[number])
+            reason, number = answer.reason, number + 1
+        delivery.ended.set()
+        core.changed("delivery")
