@@ -1,0 +1,45 @@
+"""Markdown in, Segments out: splitting, pacing, the shared budget, and the one writer that posts and edits."""
+
+from core.replies.budget import RateBudget
+from core.replies.draft import Draft, Layout
+from core.replies.reply import Reply
+from core.replies.splitting import Splitter, closed
+from core.replies.surface import (
+    Limits,
+    MessageGone,
+    MessageRef,
+    NotPermitted,
+    Operation,
+    Placement,
+    PlacementGone,
+    Rate,
+    RateLimited,
+    Segment,
+    SegmentRejected,
+    Surface,
+    SurfaceError,
+    SurfaceUnavailable,
+)
+
+__all__ = [
+    "Draft",
+    "Layout",
+    "Limits",
+    "MessageGone",
+    "MessageRef",
+    "NotPermitted",
+    "Operation",
+    "Placement",
+    "PlacementGone",
+    "Rate",
+    "RateBudget",
+    "RateLimited",
+    "Reply",
+    "Segment",
+    "SegmentRejected",
+    "Splitter",
+    "Surface",
+    "SurfaceError",
+    "SurfaceUnavailable",
+    "closed",
+]

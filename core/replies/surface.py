@@ -105,6 +105,13 @@ class Surface(Protocol):
         """
         ...
 
+    async def find(self, placement: Placement, key: str) -> MessageRef | None:
+        """The message that `post` made for `key`, asked for when its answer was lost.
+
+        None when there is none, or where repeating `post` is safe because the platform drops the repetition.
+        """
+        ...
+
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
         """Replace what a message of ours shows."""
         ...

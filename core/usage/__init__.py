@@ -1,0 +1,20 @@
+"""The ledger of tokens, money and time, and the reports made from it."""
+
+from core.usage.ledger import Outcome, Row, Tokens, Totals, TurnUsage, increments, read, scopes, today
+from core.usage.prices import price_nano_usd
+from core.usage.report import admin_report, own_report
+
+__all__ = [
+    "Outcome",
+    "Row",
+    "Tokens",
+    "Totals",
+    "TurnUsage",
+    "admin_report",
+    "increments",
+    "own_report",
+    "price_nano_usd",
+    "read",
+    "scopes",
+    "today",
+]

@@ -1,0 +1,63 @@
+"""Commands: what people ask of Parley itself. Answered with text, never by the model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import assert_never
+
+from core.chat import texts
+from core.chat.adapter import CommandCall
+from core.ids import ScopeId, ThreadId, UserId
+from core.sessions import Mailboxes
+from core.store import Store
+from core.usage import admin_report, own_report, read, today
+
+_REPORT_DAYS = 30
+
+
+class Commands:
+    """admins: people who may see a whole workspace's usage, wherever they ask; a platform may vouch for others."""
+
+    def __init__(self, store: Store, mailboxes: Mailboxes, admins: Collection[UserId]) -> None:
+        self._store = store
+        self._mailboxes = mailboxes
+        self._admins = frozenset(admins)
+
+    async def run(self, call: CommandCall) -> str:
+        """Answer `call` with markdown. Raises StoreUnavailable."""
+        match call.name:
+            case "help":
+                return texts.HELP
+            case "usage":
+                if call.is_admin or call.user in self._admins:
+                    return await self._workspace_usage(call.scope)
+                return await self.own_usage(call.scope, call.user)
+            case "stop":
+                stopped = [await self._mailboxes.request_stop(thread) for thread in await self._threads(call)]
+                return texts.STOP_DONE if any(stopped) else texts.NOTHING_RUNS
+            case "reset":
+                return await self._reset(call)
+            case _:
+                assert_never(call.name)
+
+    async def own_usage(self, scope: ScopeId, user: UserId) -> str:
+        until = today()
+        return own_report(await read(self._store, scope, _REPORT_DAYS, until), user, until)
+
+    async def _workspace_usage(self, scope: ScopeId) -> str:
+        until = today()
+        return admin_report(await read(self._store, scope, _REPORT_DAYS, until), until)
+
+    async def _threads(self, call: CommandCall) -> list[ThreadId]:
+        """The thread the command was given in, and those in which this person talks to us in that channel."""
+        here = [call.thread_id] if call.thread_id is not None else []
+        recent = await self._mailboxes.recent(call.channel, call.user)
+        return here if here and await self._mailboxes.facts(here[0]) else recent
+
+    async def _reset(self, call: CommandCall) -> str:
+        """Forget the one conversation that is meant: this thread's, else this person's latest in the channel."""
+        threads = await self._threads(call)
+        if not threads:
+            return texts.NOTHING_TO_FORGET
+        await self._mailboxes.forget_history(threads[0])
+        return texts.FORGOTTEN

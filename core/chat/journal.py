@@ -1,0 +1,57 @@
+"""Journal: what a Turn has done so far, as written into Redis for whoever may have to take it over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter
+
+from core.replies import MessageRef
+from core.usage import Outcome, TurnUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """How a Turn ends. Once it is in the journal, only showing and sealing are left.
+
+    text, notice: of the final Draft.  history: what the Turn adds to the Session's history, None for nothing.
+    reset: the history is dropped instead.  usage: what goes into the ledger, None for a command.
+    """
+
+    text: str
+    notice: str
+    outcome: Outcome
+    history: str | None = None
+    reset: bool = False
+    usage: TurnUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """attempts: how often the Turn was begun.  refs: the messages of its Reply, in order."""
+
+    attempts: int = 0
+    refs: tuple[MessageRef, ...] = ()
+    conclusion: Conclusion | None = None
+
+    def begun(self) -> Journal:
+        return replace(self, attempts=self.attempts + 1)
+
+    def with_refs(self, refs: Sequence[MessageRef]) -> Journal:
+        return replace(self, refs=tuple(refs))
+
+    def with_conclusion(self, conclusion: Conclusion) -> Journal:
+        return replace(self, conclusion=conclusion)
+
+    def dump(self) -> dict[str, object]:
+        dumped: dict[str, object] = _JOURNAL.dump_python(self, mode="json")
+        return dumped
+
+    @staticmethod
+    def read(noted: Mapping[str, object]) -> Journal:
+        """The journal that `dump` wrote; {} is that of a Turn nobody has begun."""
+        return _JOURNAL.validate_python(dict(noted))
+
+
+_JOURNAL = TypeAdapter(Journal)

@@ -1,0 +1,99 @@
+"""What Parley itself says: help, notices, and what went wrong in words fit for the person who asked."""
+
+from __future__ import annotations
+
+from core.models.errors import (
+    AgentRunError,
+    ModelAuthError,
+    ModelConnectionError,
+    ModelContentFiltered,
+    ModelContextTooLong,
+    ModelHTTPError,
+    ModelNotFound,
+    ModelOverloaded,
+    ModelQuotaExceeded,
+    ModelRateLimited,
+    ModelStreamBroken,
+    ModelTimeout,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+)
+
+THINKING = "_Thinking…_"
+STOPPED = "⏹️ _Stopped._"
+STOPPED_BY_RESTART = "⏹️ _Stopped: Parley is shutting down. Ask again in a moment._"
+STOP_DONE = "⏹️ Stopped."
+NOTHING_RUNS = "Nothing is running here."
+FORGOTTEN = "🧹 Done. I have forgotten this conversation; what you say next starts a new one."
+NOTHING_TO_FORGET = "There is no conversation of yours here that I remember."
+EMPTY_ANSWER = "⚠️ _The model gave an empty answer. Ask again, or put it in other words._"
+GAVE_UP = "⚠️ _I tried to answer this several times and was interrupted each time. Please ask again._"
+TOO_LONG = "⚠️ _This took longer than {minutes} minutes, so I ended it._"
+
+HELP = """\
+**Ask me anything.** Mention me in a channel and I answer in a thread; go on there without mentioning me. \
+In a direct message just write.
+
+- `ask` a question: `/parley ask …` on Slack, `/ask` on Discord
+- `stop` ends the answer that is being written (or press **Stop** on it)
+- `reset` makes me forget the conversation in this thread
+- `usage` shows what you have used; administrators see the whole workspace
+- `help` shows this
+
+In a thread, mention me with one of these words: `@Parley stop`."""
+
+
+def using(tool: str) -> str:
+    return f"_Using {tool}…_"
+
+
+def failure(exc: BaseException, reference: str) -> str:
+    """One line for the person: what happened and what to do. `reference` finds the log line."""
+    said = _model_failure(exc) if isinstance(exc, AgentRunError) else None
+    return f"⚠️ {said or f'Something went wrong while I answered. It is in the log as `{reference}`.'}"
+
+
+def _model_failure(exc: AgentRunError) -> str:
+    match exc:
+        case ModelAuthError():
+            return (
+                f"The model provider refused my credentials ({exc.status_code}). "
+                "An administrator has to check its API key."
+            )
+        case ModelRateLimited():
+            wait = f"in about {exc.retry_after_s:.0f} seconds" if exc.retry_after_s else "in a minute"
+            return f"The model provider is getting too many requests (429). Please try again {wait}."
+        case ModelQuotaExceeded():
+            return "The account at the model provider has run out of credit. An administrator has to top it up."
+        case ModelOverloaded():
+            return f"The model provider is overloaded ({exc.status_code}). Please try again in a minute."
+        case ModelContextTooLong():
+            return "This conversation has become too long for the model. Say `reset` to begin a new one."
+        case ModelContentFiltered():
+            return "The model provider's content filter stopped this answer."
+        case ModelNotFound():
+            return f"The model provider does not know the model `{exc.model_name}`. An administrator has to correct it."
+        case ModelHTTPError():
+            advice = "Please try again." if exc.status_code >= 500 else "An administrator finds the details in the log."
+            return f"The model provider answered with an error ({exc.status_code}). {advice}"
+        case ModelTimeout():
+            return f"The model did not answer in time ({exc.limit_s:.0f} s). Please try again."
+        case ModelStreamBroken():
+            return "The connection to the model broke off, so this answer is not complete. Please ask again."
+        case ModelConnectionError():
+            return "I could not reach the model provider. Please try again in a moment."
+        case UsageLimitExceeded():
+            return f"I stopped at a limit: {exc.message}."
+        case UnexpectedModelBehavior():
+            return "The model answered with something I could not use. Please ask again."
+        case _:
+            return "The model run failed. Please try again."
+
+
+def worth_remembering(exc: BaseException) -> bool:
+    """Whether the question stays in the history after this failure: not if sending it again would fail again."""
+    if isinstance(exc, ModelContextTooLong | ModelContentFiltered):
+        return False
+    if isinstance(exc, ModelHTTPError):
+        return exc.status_code >= 500 or exc.status_code in (401, 402, 403, 404, 408, 409, 429)
+    return True

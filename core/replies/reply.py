@@ -1,0 +1,330 @@
+"""Reply: the one writer that posts and edits an answer.
+
+It is a reconciler. It holds what should be shown (the newest Draft, laid out as Segments) and what is shown
+(one `Shown` for each message, with the Segment last confirmed), and moves the second towards the first with
+the fewest calls. There is one call in flight for a Reply; while it is, newer Drafts replace older ones, so the
+newest text wins and nothing queues up. An unchanged Segment is never sent. Once a final Draft was given, `run`
+returns only when everything of it is shown, or the platform has made that impossible.
+
+A call is urgent if it shows the first text or belongs to the final Draft: it waits for nothing but the
+platform's own word. Every other call is interim and waits for its turn in the shared RateBudget.
+
+    Draft -> Layout -> [Segment]          should be shown
+                          |  next_step    pure: which one call brings the two closer
+                       [Shown]            is shown
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from core.replies.budget import RateBudget
+from core.replies.draft import Draft, Layout
+from core.replies.surface import (
+    MessageGone,
+    MessageRef,
+    NotPermitted,
+    Placement,
+    PlacementGone,
+    Rate,
+    RateLimited,
+    Segment,
+    SegmentRejected,
+    Surface,
+    SurfaceError,
+    SurfaceUnavailable,
+)
+
+log = logging.getLogger(__name__)
+
+Delivery = Literal["shown", "undeliverable"]
+
+FIRST_TEXT_WAIT_S = 0.1
+"""How long the first words are held back so that the first message is more than a syllable."""
+
+FINAL_PATIENCE_S = 600.0
+"""How long a final text is tried while the platform does not answer at all."""
+
+_BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+_GOODBYE_S = 5.0
+
+Posted = Callable[[Sequence[MessageRef]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One message of the Reply. segment: what it shows, None if that is not known (after a takeover).
+    gone: somebody deleted it, or it can no longer be edited."""
+
+    ref: MessageRef
+    segment: Segment | None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One platform call: `segment` at place `number` of the Reply; None deletes the message there."""
+
+    operation: Literal["post", "edit", "delete"]
+    number: int
+    segment: Segment | None
+
+
+def next_step(wanted: Sequence[Segment], shown: Sequence[Shown], *, final: bool) -> Step | None:
+    """The call that brings `shown` closest to `wanted`, None when there is nothing to do.
+
+    Earlier messages first, so that a reader finds the parts in order. A message that is gone is left alone
+    while the answer grows and posted anew once it is final.
+    """
+    for number, segment in enumerate(wanted):
+        if number >= len(shown):
+            return Step("post", number, segment)
+        if shown[number].gone:
+            if final:
+                return Step("post", number, segment)
+        elif shown[number].segment != segment:
+            return Step("edit", number, segment)
+    surplus = [number for number in range(len(wanted), len(shown)) if not shown[number].gone]
+    return Step("delete", surplus[-1], None) if surplus and wanted else None
+
+
+class Reply:
+    """The answer to one Turn, as people see it.
+
+    key: names the Turn; the same for every attempt at it.  stop: handed back by the Stop button.
+    shown: messages that an earlier attempt at this Turn posted; they are gone on with.
+    posted: awaited with every message of the Reply after each new one, before anything else is sent.
+    """
+
+    def __init__(
+        self,
+        surface: Surface,
+        placement: Placement,
+        budget: RateBudget,
+        *,
+        key: str,
+        stop: str,
+        posted: Posted,
+        shown: Sequence[MessageRef] = (),
+    ) -> None:
+        self._surface = surface
+        self._placement = placement
+        self._budget = budget
+        self._key = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
+        self._layout = Layout(surface.limits.segment, surface.limits.measure, stop)
+        self._posted = posted
+        self._shown = [Shown(ref, None) for ref in shown]
+        self._draft = Draft()
+        self._changed = asyncio.Event()
+        self._hurry = (
+            asyncio.Event()
+        )  # the first text, or the final Draft: worth waking up for while waiting for a turn
+        self._refused: dict[int, Segment] = {}
+        self._doubtful: int | None = None  # a post whose answer was lost
+        self._text_since: float | None = None
+        self._text_shown = False
+        self._last_edit: dict[int, float] = {}
+        self._reposts = 0
+        self._failures = 0
+        self._pause_s = 0.0
+        self._failing_since: float | None = None
+        self._final_at: float | None = None
+        self.first_text_at: float | None = None
+        """Loop time at which the first text of the answer was confirmed."""
+
+    @property
+    def refs(self) -> list[MessageRef]:
+        return [shown.ref for shown in self._shown]
+
+    def show(self, draft: Draft) -> None:
+        """Make `draft` what should be shown; it replaces every earlier one. Never waits."""
+        if self._draft.final:
+            return  # a late Delta after the end
+        self._draft = draft
+        now = asyncio.get_running_loop().time()
+        if draft.text.strip() and self._text_since is None:
+            self._text_since = now
+            self._hurry.set()
+        if draft.final:
+            self._final_at = now
+            self._hurry.set()
+        self._changed.set()
+
+    async def run(self) -> Delivery:
+        """Show Drafts until the final one is shown. Cancelling it lets a call in flight finish, within a bound."""
+        while True:
+            self._changed.clear()
+            step = next_step(self._segments(), self._shown, final=self._draft.final)
+            if step is None:
+                if self._draft.final:
+                    return "shown"
+                await self._changed.wait()
+            elif (wait := self._due(step) - self._now()) > 0:
+                await self._pass(wait)
+            else:
+                try:
+                    await self._take(step)
+                except SurfaceError as exc:
+                    if self._give_up(step, exc):
+                        return "undeliverable"
+
+    async def _pass(self, seconds: float) -> None:
+        """Let time pass; the Drafts that come meanwhile cost nothing, but for one that is worth waking up for."""
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+
+    def _segments(self) -> list[Segment]:
+        segments = self._layout.segments(self._draft)
+        return [self._refused.get(number, segment) for number, segment in enumerate(segments)]
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _has_text(self) -> bool:
+        return bool(self._draft.text.strip())
+
+    def _urgent(self) -> bool:
+        return self._draft.final or not self._shown or (self._has_text() and not self._text_shown)
+
+    def _due(self, step: Step) -> float:
+        """The earliest loop time for `step`."""
+        now = self._now()
+        name, rate = self._budget_of(step)
+        due = self._budget.when(name, rate, now, urgent=self._urgent())
+        if self._failing_since is not None:
+            due = max(due, self._failing_since + self._pause_s)
+        if self._draft.final:
+            return due
+        if self._has_text() and not self._text_shown:
+            return max(due, (self._text_since or now) + FIRST_TEXT_WAIT_S)
+        return max(due, self._last_edit.get(step.number, -math.inf) + self._surface.limits.min_gap_s)
+
+    def _budget_of(self, step: Step) -> tuple[str, Rate]:
+        limits = self._surface.limits
+        if step.operation == "post":
+            return self._surface.bucket("post", self._placement), limits.post
+        return self._surface.bucket("edit", self._placement), limits.edit
+
+    async def _take(self, step: Step) -> None:
+        name, rate = self._budget_of(step)
+        self._budget.spend(name, rate, self._now())
+        has_text = self._has_text() or bool(self._draft.notice)
+        await _to_the_end(self._call(step))
+        self._failures, self._failing_since = 0, None
+        self._last_edit[step.number] = self._now()
+        if has_text and not self._text_shown:
+            self._text_shown = True
+            self.first_text_at = self._now()
+
+    async def _call(self, step: Step) -> None:
+        match step:
+            case Step("post", number, Segment() as segment):
+                await self._post(number, segment)
+            case Step("edit", number, Segment() as segment):
+                ref = self._shown[number].ref
+                await self._surface.edit(self._placement, ref, segment)
+                self._shown[number] = Shown(ref, segment)
+            case Step("delete", number, _):
+                await self._surface.delete(self._placement, self._shown[number].ref)
+                del self._shown[number]
+                await self._posted(self.refs)
+            case _:
+                raise AssertionError(f"no such step: {step}")
+
+    async def _post(self, number: int, segment: Segment) -> None:
+        """Post once: an attempt whose answer was lost is looked for before it is repeated."""
+        key = self._post_key(number)
+        found = await self._surface.find(self._placement, key) if self._doubtful == number else None
+        if found is not None:
+            shown = Shown(found, None)
+        else:
+            self._doubtful = number
+            shown = Shown(await self._surface.post(self._placement, segment, key), segment)
+        self._doubtful = None
+        self._shown[number : number + 1] = [shown]
+        await self._posted(self.refs)
+
+    def _post_key(self, number: int) -> str:
+        return f"{self._key}-{number}" + (f"-{self._reposts}" if self._reposts else "")
+
+    def _give_up(self, step: Step, exc: SurfaceError) -> bool:
+        """Note what `exc` means for what comes next; True when nothing more can be shown."""
+        now = self._now()
+        log.info(
+            "reply.call_failed",
+            extra={
+                "thread_id": self._placement.thread_id,
+                "operation": step.operation,
+                "segment": step.number,
+                "error": type(exc).__name__,
+                "reason": str(exc),
+            },
+        )
+        match exc:
+            case RateLimited():
+                name, rate = self._budget_of(step)
+                self._budget.close(name, rate, now, now + exc.retry_after_s)
+            case SurfaceUnavailable():
+                self._back_off(now)
+            case MessageGone():
+                self._shown[step.number] = replace(self._shown[step.number], gone=True)
+                self._reposts += 1
+                return self._reposts > 3
+            case PlacementGone() | NotPermitted():
+                log.warning(
+                    "reply.undeliverable",
+                    extra={
+                        "thread_id": self._placement.thread_id,
+                        "reason": str(exc),
+                        "hint": getattr(exc, "hint", ""),
+                    },
+                )
+                return True
+            case SegmentRejected() | _:
+                return self._after_rejection(step, exc)
+        return self._final_at is not None and now - self._final_at > FINAL_PATIENCE_S
+
+    def _after_rejection(self, step: Step, exc: SurfaceError) -> bool:
+        """The platform will not take this text. While the answer grows the next one may do; at the end say so."""
+        if self._draft.final:
+            log.error(
+                "reply.rejected",
+                extra={"thread_id": self._placement.thread_id, "segment": step.number, "reason": str(exc)},
+            )
+            if step.number in self._refused:
+                return True
+            self._refused[step.number] = Segment(REFUSED_NOTICE)
+        self._back_off(self._now())
+        return False
+
+    def _back_off(self, now: float) -> None:
+        self._pause_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)
+        self._failures += 1
+        self._failing_since = now
+
+
+REFUSED_NOTICE = "⚠️ This part of the answer was refused here and cannot be shown. The log of the bot says why."
+
+
+async def _to_the_end(call: Awaitable[None]) -> None:
+    """Await `call`; a cancellation waits for it first, within a bound, so that what was sent is also noted."""
+    task = asyncio.ensure_future(call)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_GOODBYE_S)
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled() and (failure := task.exception()) is not None:
+            log.debug("reply.call_failed_while_leaving", extra={"error": type(failure).__name__})
+        raise

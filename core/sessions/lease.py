@@ -1,0 +1,241 @@
+"""Lease: the right of one worker to serve one Session, with a fence.
+
+Every write of a Turn goes through the lease and is refused by Redis once the lease is lost: a worker that was
+away too long (a stopped machine, a lost network) cannot write over the work of the one that took its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.ids import ScopeId, ThreadId
+from core.sessions.mailbox import Letter, Retention
+from core.store import Store, StoreError, keys, translated
+
+USAGE_TTL_S = 400 * 24 * 3600
+"""The ledger's days are kept for a year and a bit."""
+
+
+class LeaseLost(Exception):
+    """Somebody else serves the Session now; say and write nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEntry:
+    """What one Turn adds to the ledger: whole-number increments of fields of one day of one scope."""
+
+    scope: ScopeId
+    day: str
+    increments: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A Session that has mail, as announced on its partition's stream. entry: the id of the announcement."""
+
+    thread_id: ThreadId
+    partition: int
+    entry: str
+
+
+class Lease:
+    """Held from `Leases.take` until `release`. Every method raises LeaseLost once somebody else has it."""
+
+    def __init__(self, store: Store, retention: Retention, ready: Ready, group: str, worker: str, fence: int) -> None:
+        self.thread_id = ready.thread_id
+        self.fence = fence
+        self._store = store
+        self._retention = retention
+        self._ready = ready
+        self._group = group
+        self._worker = worker
+        self._token = f"{worker}#{fence}"
+
+    async def renew(self, ttl_ms: int) -> int | None:
+        """Hold it for another `ttl_ms`. Returns the number of the Turn that somebody wants stopped, if any."""
+        answer = await self._store.script(
+            "renew",
+            [self._key("lease"), self._key("meta"), keys.ready_stream(self._ready.partition)],
+            [self._token, ttl_ms, self._group, self._worker, self._ready.entry],
+        )
+        if answer == "lost":
+            raise LeaseLost(self.thread_id)
+        return int(answer) if answer else None
+
+    async def next_letter(self) -> Letter | None:
+        """The Message to answer now; it stays in the mailbox until `seal`."""
+        with translated(self._store.where):
+            found = await self._store.redis.lindex(self._key("mail"), 0)
+        if found is None:
+            return None
+        number, _, payload = found.partition(" ")
+        return Letter(int(number), payload)
+
+    async def history(self) -> list[str]:
+        """The JSON texts that earlier Turns were sealed with, oldest first."""
+        with translated(self._store.where):
+            return list(await self._store.redis.lrange(self._key("history"), -self._retention.turns, -1))
+
+    async def journal(self) -> dict[str, object]:
+        """What an earlier attempt at the Turn in progress noted; {} when there was none."""
+        with translated(self._store.where):
+            found = await self._store.redis.get(self._key("turn"))
+        return dict(json.loads(found)) if found else {}
+
+    async def note(self, journal: Mapping[str, object]) -> None:
+        """Write the journal of the Turn in progress."""
+        answer = await self._store.script(
+            "journal",
+            [self._key("lease"), self._key("turn"), self._key("meta")],
+            [self._token, json.dumps(dict(journal)), self._retention.session_s],
+        )
+        if answer != 1:
+            raise LeaseLost(self.thread_id)
+
+    async def fact(self, name: str) -> str:
+        """One of the facts of `Mailboxes.facts`, or `ended`: how the last Turn was sealed; "" if there is none."""
+        with translated(self._store.where):
+            return await self._store.redis.hget(self._key("meta"), name) or ""
+
+    async def seal(
+        self, letter: Letter, *, ended: str, history: str | None, reset: bool = False, usage: UsageEntry | None = None
+    ) -> int:
+        """End the Turn: history, ledger and mailbox in one step. Returns how many Messages wait.
+
+        ended: how, in one word.  history: JSON text of what the Turn adds, None to add nothing.
+        reset: drop the history instead.
+        """
+        flat: Sequence[str | int] = (
+            [word for field, by in usage.increments.items() for word in (field, by)] if usage else []
+        )
+        waiting = int(
+            await self._store.script(
+                "seal",
+                [
+                    *(self._key(part) for part in ("lease", "mail", "history", "turn", "meta")),
+                    keys.usage_day(self._ready.partition, usage.scope, usage.day) if usage else self._key("turn"),
+                ],
+                [
+                    self._token,
+                    letter.number,
+                    "reset" if reset else history or "",
+                    self._retention.turns,
+                    self._retention.session_s,
+                    USAGE_TTL_S,
+                    ended,
+                    *flat,
+                ],
+            )
+        )
+        if waiting < 0:
+            raise LeaseLost(self.thread_id)
+        return waiting
+
+    async def release(self, *, hand_over: bool = False) -> bool:
+        """Give the Session back. False while mail waits: then go on serving, unless `hand_over` is set,
+        which announces the waiting mail to the other workers at once."""
+        answer = int(
+            await self._store.script(
+                "release",
+                [self._key("lease"), self._key("mail"), keys.ready_stream(self._ready.partition), self._key("meta")],
+                [self._token, self._group, self._ready.entry, "1" if hand_over else "0"],
+            )
+        )
+        if answer < 0:
+            raise LeaseLost(self.thread_id)
+        return answer == 1
+
+    def _key(self, part: str) -> str:
+        return keys.session(self.thread_id, part)
+
+
+class Leases:
+    """Where a worker finds Sessions that have mail, and takes them."""
+
+    GROUP = "workers"
+
+    def __init__(self, store: Store, retention: Retention, worker: str, ttl_ms: int) -> None:
+        """worker: a name that no other process has or had."""
+        self._store = store
+        self._retention = retention
+        self.worker = worker
+        self.ttl_ms = ttl_ms
+
+    async def prepare(self) -> None:
+        """Make the consumer groups; harmless when they exist."""
+        for partition in range(keys.PARTITIONS):
+            await self._make_group(partition)
+
+    async def _make_group(self, partition: int) -> None:
+        stream = keys.ready_stream(partition)
+        with translated(self._store.where):
+            try:
+                await self._store.redis.xgroup_create(stream, self.GROUP, id="0", mkstream=True)
+            except StoreError as exc:
+                if not str(exc).startswith("BUSYGROUP"):
+                    raise
+            await self._store.redis.expire(stream, self._retention.session_s)
+
+    async def announced(self, block_ms: int, most: int) -> list[Ready]:
+        """Wait up to `block_ms` for Sessions with mail that nobody was told of yet."""
+        number = {keys.ready_stream(partition): partition for partition in range(keys.PARTITIONS)}
+        with translated(self._store.where):
+            try:
+                answer = await self._store.redis.xreadgroup(
+                    self.GROUP, self.worker, dict.fromkeys(number, ">"), count=most, block=block_ms
+                )
+            except StoreError as exc:
+                if not str(exc).startswith("NOGROUP"):
+                    raise
+                await self.prepare()  # the streams are gone (Redis was emptied): begin anew
+                return []
+        return [
+            Ready(ThreadId(fields["thread"]), number[stream], entry)
+            for stream, entries in _batches(answer)
+            for entry, fields in entries
+        ]
+
+    async def lapsed(self) -> list[Ready]:
+        """Sessions whose worker has not renewed for as long as a lease lasts; they are ours to take now."""
+        found = []
+        for partition in range(keys.PARTITIONS):
+            with translated(self._store.where):
+                try:
+                    answer = await self._store.redis.xautoclaim(
+                        keys.ready_stream(partition), self.GROUP, self.worker, min_idle_time=self.ttl_ms, count=50
+                    )
+                except StoreError as exc:
+                    if not str(exc).startswith("NOGROUP"):
+                        raise
+                    continue
+            found += [Ready(ThreadId(fields["thread"]), partition, entry) for entry, fields in answer[1] if fields]
+        return found
+
+    async def take(self, ready: Ready) -> Lease | None:
+        """Take the lease of a Session, None while another worker holds it."""
+        fence = int(
+            await self._store.script(
+                "lease",
+                [keys.session(ready.thread_id, "lease"), keys.session(ready.thread_id, "meta")],
+                [self.worker, self.ttl_ms, self._retention.session_s],
+            )
+        )
+        return Lease(self._store, self._retention, ready, self.GROUP, self.worker, fence) if fence else None
+
+    async def leave(self) -> None:
+        """Take this worker's name out of the groups; only when it holds no Session."""
+        for partition in range(keys.PARTITIONS):
+            with translated(self._store.where):
+                stream = keys.ready_stream(partition)
+                pending = await self._store.redis.xpending_range(stream, self.GROUP, "-", "+", 1, self.worker)
+                if not pending:
+                    await self._store.redis.xgroup_delconsumer(stream, self.GROUP, self.worker)
+
+
+def _batches(answer: Any) -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+    """Read XREADGROUP's answer: RESP2 gives a list of streams, RESP3 a map, with one more list around entries."""
+    for stream, entries in answer.items() if isinstance(answer, dict) else answer or ():
+        yield stream, entries[0] if entries and isinstance(entries[0], list) else entries

@@ -1,0 +1,55 @@
+"""Key names. Everything that one atomic step touches carries one hash tag, so that it lives on one slot.
+
+Sessions are spread over `PARTITIONS` partitions by their ThreadId. The number is part of the stored data's
+layout: changing it would lose sight of every stored session, so it is not a setting.
+
+    parley:{p7}:ready                  stream: Sessions that have mail, one entry each
+    parley:{p7}:seen:<scope>:<key>     a platform message that was taken in (24 h)
+    parley:{p7}:s:<thread>:mail        list: Messages waiting, the one being answered first
+    parley:{p7}:s:<thread>:meta        hash: counters (`seq`, `fence`), the stop mark, when and by whom it began
+    parley:{p7}:s:<thread>:lease       string: `<worker>#<fence>` of who serves the Session now
+    parley:{p7}:s:<thread>:turn        string: journal of the Turn in progress (which messages it posted)
+    parley:{p7}:s:<thread>:history     list: one JSON text per finished Turn, oldest first
+    parley:{p7}:usage:<scope>:<day>    hash: the ledger's counters of one day
+    parley:recent:<channel>:<user>     sorted set: the threads in which a person talked to us, by time
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from core.ids import ChannelId, ScopeId, ThreadId, UserId
+
+SCHEMA = 1
+"""Version of everything stored; part of each JSON value as `v`."""
+
+PARTITIONS = 16
+
+
+def partition_of(thread_id: ThreadId) -> int:
+    return zlib.crc32(thread_id.encode()) % PARTITIONS
+
+
+def ready_stream(partition: int) -> str:
+    return f"parley:{{p{partition}}}:ready"
+
+
+def seen(thread_id: ThreadId, scope: ScopeId, key: str) -> str:
+    return f"parley:{{p{partition_of(thread_id)}}}:seen:{scope}:{key}"
+
+
+def session(thread_id: ThreadId, part: str) -> str:
+    return f"parley:{{p{partition_of(thread_id)}}}:s:{thread_id}:{part}"
+
+
+def usage_day(partition: int, scope: ScopeId, day: str) -> str:
+    """day: ISO date, UTC."""
+    return f"parley:{{p{partition}}}:usage:{scope}:{day}"
+
+
+def recent_threads(channel: ChannelId, user: UserId) -> str:
+    return f"parley:recent:{channel}:{user}"
+
+
+STOP_CHANNEL = "parley:stop"
+"""Pub/sub: `<number of the Turn> <thread>`, for the worker that runs it."""

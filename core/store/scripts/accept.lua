@@ -1,0 +1,32 @@
+-- Take in one Message: gate, deduplicate, store, announce. One atomic step.
+-- KEYS  1 mail (list)   2 meta (hash)   3 ready (stream)   4.. seen (strings, at least one)
+-- ARGV  1 message JSON   2 thread id   3 '1' if only a known Session may take it   4 seen TTL (s)
+--       5 session TTL (s)   6 most Messages that may wait   7 meta fields to set once, as JSON object
+-- Gives 'unknown' | 'duplicate' | 'full' | 'accepted'
+if ARGV[3] == '1' and redis.call('HEXISTS', KEYS[2], 'seq') == 0 then
+  return 'unknown'
+end
+for i = 4, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    -- a second identity of a message that is known under another one must be remembered as well
+    for j = 4, #KEYS do redis.call('SET', KEYS[j], '1', 'EX', ARGV[4]) end
+    return 'duplicate'
+  end
+end
+for i = 4, #KEYS do redis.call('SET', KEYS[i], '1', 'EX', ARGV[4]) end
+local waiting = redis.call('LLEN', KEYS[1])
+if waiting >= tonumber(ARGV[6]) then
+  return 'full'
+end
+local seq = redis.call('HINCRBY', KEYS[2], 'seq', 1)
+for field, value in pairs(cjson.decode(ARGV[7])) do
+  redis.call('HSETNX', KEYS[2], field, value)
+end
+redis.call('RPUSH', KEYS[1], seq .. ' ' .. ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+redis.call('EXPIRE', KEYS[2], ARGV[5])
+if waiting == 0 then
+  redis.call('XADD', KEYS[3], '*', 'thread', ARGV[2])
+end
+redis.call('EXPIRE', KEYS[3], ARGV[5])
+return 'accepted'

@@ -1,0 +1,20 @@
+-- Give a Session back: its ready entry goes exactly when no mail waits, in the same step that looks.
+-- KEYS  1 lease (string)   2 mail (list)   3 ready (stream)   4 meta (hash)
+-- ARGV  1 '<worker>#<fence>'   2 consumer group   3 entry id   4 '1' to announce waiting mail anew for another worker
+-- Gives 1 when the Session is given back, 0 while mail waits and ARGV[4] is not '1', -1 if the lease is lost.
+local held = redis.call('GET', KEYS[1])
+if held ~= ARGV[1] and (held or redis.call('HGET', KEYS[4], 'fence') ~= string.match(ARGV[1], '%d+$')) then
+  return -1
+end
+local waiting = redis.call('LLEN', KEYS[2])
+if waiting > 0 and ARGV[4] ~= '1' then
+  return 0
+end
+local entry = redis.call('XRANGE', KEYS[3], ARGV[3], ARGV[3])
+redis.call('XACK', KEYS[3], ARGV[2], ARGV[3])
+redis.call('XDEL', KEYS[3], ARGV[3])
+if waiting > 0 and entry[1] then
+  redis.call('XADD', KEYS[3], '*', unpack(entry[1][2]))
+end
+redis.call('DEL', KEYS[1])
+return 1

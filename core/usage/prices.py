@@ -1,0 +1,33 @@
+"""What a model's tokens cost, from the price table of genai-prices; a model that is not in it has no price."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+_FREE_PROVIDERS = frozenset({"demo", "ollama", "test"})
+"""What runs on one's own machine costs nothing here."""
+
+NANO = Decimal(1_000_000_000)
+
+
+def price_nano_usd(
+    provider: str, model: str, input_tokens: int, output_tokens: int, cached_tokens: int = 0
+) -> int | None:
+    """The price of one Turn's tokens in billionths of a US dollar, None if the table does not know the model.
+
+    input_tokens: all of them; cached_tokens: those of them that the provider read from its cache.
+    Source: the table that comes with the installed genai-prices; nothing is fetched.
+    """
+    if provider in _FREE_PROVIDERS:
+        return 0
+    from genai_prices import Usage, calc_price  # here, because the table costs 10 MB that a start need not pay
+
+    try:
+        price = calc_price(
+            Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens),
+            model_ref=model,
+            provider_id=provider,
+        )
+    except LookupError:
+        return None
+    return int(price.total_price * NANO)
