@@ -85,6 +85,13 @@ class DiscordSurface:
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         return await self._settled(f"post:{placement.thread_id}", lambda: self._post(placement, segment, key))
 
+    async def find(self, placement: Placement, key: str) -> MessageRef | None:
+        """None: repeating `post` is safe. Discord drops a second message with the same enforced nonce for some
+        minutes ("Create Message"), and filling the answer to `/ask` twice is an edit. The exception, which nothing
+        can look up: follow-ups where only a person installed the app, so that the bot itself is not in the channel.
+        """
+        return None
+
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
         await self._settled(f"message:{ref.message}", lambda: self._edit(placement, ref, segment))
 
