@@ -1,0 +1,224 @@
+"""Slack payloads as Messages: recorded ones, and every case of addressing us."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.slack.inbound import Me, read_message, read_press, read_slash
+from core.chat import Message
+
+ME = Me(team="T111", user="UBOT", bot="BBOT", name="parley")
+FIXTURES = Path(os.environ.get("PARLEY_FIXTURES", Path(__file__).parents[2].parent / "shared" / "fixtures")) / "slack"
+
+
+def body(**event: Any) -> dict[str, Any]:
+    base = {"type": "message", "channel": "C1", "channel_type": "channel", "user": "U1", "text": "hi", "ts": "17.01"}
+    authorization = {"team_id": "T111", "user_id": "UBOT", "is_bot": True}
+    merged = {key: value for key, value in (base | event).items() if value is not None}
+    return {"type": "event_callback", "team_id": "TSENDER", "authorizations": [authorization], "event": merged}
+
+
+def read(**event: Any) -> Message | None:
+    return read_message(body(**event), ME)
+
+
+def must_read(**event: Any) -> Message:
+    message = read(**event)
+    assert message is not None
+    return message
+
+
+def test_a_mention_is_the_same_message_by_either_event() -> None:
+    """Slack delivers a mention twice with two event ids; core deduplicates by what is equal in both."""
+    by_message = must_read(text="<@UBOT> hello", client_msg_id="c-1")
+    by_mention = must_read(type="app_mention", channel_type=None, text="<@UBOT> hello", client_msg_id="c-1")
+    assert by_message == by_mention
+    assert by_message.keys == ("C1:17.01", "c-1")
+    assert (by_message.reach, by_message.text, by_message.sent_at) == ("mention", "hello", 17.01)
+
+
+def test_ids_are_made_of_the_installing_workspace() -> None:
+    """In a shared channel `team_id` is the sender's workspace, and a session must not move with the sender."""
+    message = must_read(text="<@UBOT> hi", thread_ts="16.5")
+    assert (message.thread_id, message.scope) == ("slack:T111:C1:16.5", "slack:T111")
+    assert (message.channel, message.author.user_id) == ("slack:T111:C1", "slack:U1")
+
+
+def test_an_organisation_wide_installation_falls_back_to_the_payloads_workspace() -> None:
+    """Its authorization names no workspace."""
+    payload = body(text="<@UBOT> hi") | {"authorizations": [{"team_id": None}], "context_team_id": "T222"}
+    message = read_message(payload, ME)
+    assert message is not None and message.scope == "slack:T222"
+
+
+@pytest.mark.parametrize(
+    ("event", "reach"),
+    [
+        ({"text": "nobody is meant"}, None),
+        ({"text": "<@UBOT> hi"}, "mention"),
+        ({"text": "say <@UBOT|parley>, hi"}, "mention"),
+        ({"text": "<@UBOTTOM> hi"}, None),
+        ({"thread_ts": "16.0"}, "thread"),
+        ({"thread_ts": "17.01"}, None),
+        ({"thread_ts": "16.0", "subtype": "thread_broadcast"}, "thread"),
+        ({"thread_ts": "16.0", "text": "<@UBOT> hi"}, "mention"),
+        ({"channel": "D1", "channel_type": "im"}, "direct"),
+        ({"channel": "D1", "channel_type": "im", "text": "<@UBOT> hi"}, "direct"),
+        ({"channel": "D1", "channel_type": "im", "thread_ts": "16.0"}, "direct"),
+        ({"channel": "G1", "channel_type": "mpim"}, None),
+        ({"channel": "G1", "channel_type": "mpim", "text": "<@UBOT> hi"}, "mention"),
+        ({"channel": "G1", "channel_type": "group", "thread_ts": "16.0"}, "thread"),
+        ({"subtype": "me_message", "text": "<@UBOT> waves"}, "mention"),
+        ({"type": "reaction_added", "text": "<@UBOT>"}, None),
+    ],
+)
+def test_reach_says_how_we_were_addressed(event: dict[str, Any], reach: str | None) -> None:
+    """Whether a thread is ours is core's to know, so a reply without a mention is handed on as such."""
+    message = read(**event)
+    assert (message.reach if message else None) == reach
+
+
+@pytest.mark.parametrize(
+    "subtype",
+    ["message_changed", "message_deleted", "message_replied", "channel_join", "channel_topic", "tombstone", "hidden"],
+)
+def test_what_nobody_said_is_no_message(subtype: str) -> None:
+    """Edits, deletions, joins and the like are acked and left."""
+    assert read(subtype=subtype, text="<@UBOT> hi") is None
+
+
+def test_our_own_posts_are_nothing_and_other_bots_are_bots() -> None:
+    """Answering ourselves would never end; other bots are core's to gate."""
+    assert read(user="UBOT", text="<@UBOT> hi") is None
+    assert read(user=None, bot_id="BBOT", text="<@UBOT> hi") is None
+    other = must_read(user="U9", bot_id="B9", text="<@UBOT> hi")
+    classic = must_read(user=None, bot_id="B8", subtype="bot_message", username="cron", text="<@UBOT> hi")
+    assert (other.author.kind, other.author.user_id) == ("bot", "slack:U9")
+    assert (classic.author.kind, classic.author.user_id, classic.author.name) == ("bot", "slack:B8", "cron")
+
+
+def test_a_guest_is_one_only_if_the_payload_says_so() -> None:
+    """Most events carry no profile; such people are members."""
+    assert must_read(text="<@UBOT>").author.kind == "member"
+    assert (
+        must_read(text="<@UBOT>", user_profile={"is_restricted": True, "display_name": "Cleo"}).author.kind == "guest"
+    )
+    foreign = body(text="<@UBOT>", user_team="TOTHER") | {"is_ext_shared_channel": True}
+    message = read_message(foreign, ME)
+    assert message is not None and message.author.kind == "guest"
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("<@UBOT> hi", "hi"),
+        ("  <@UBOT>, <@UBOT|parley>: hi", "hi"),
+        ("<@UBOT> :wave: hi", ":wave: hi"),
+        ("ask <@UBOT> about <@U2|ben> and <@U3>", "ask @parley about @ben and @U3"),
+        ("<@UBOT> 1 &lt; 2 &amp;&amp; 3 &gt; 2 &amp;lt;", "1 < 2 && 3 > 2 &lt;"),
+        ("<@UBOT> see <#C2|random> <#C3|>", "see #random #C3"),
+        (
+            "<@UBOT> <https://a.b|the page> <https://a.b> <http://a.b|a.b>",
+            "the page (https://a.b) https://a.b http://a.b",
+        ),
+        ("<@UBOT> <mailto:a@b.co|a@b.co>", "a@b.co"),
+        ("<@UBOT> tell <!here> <!subteam^S1|@ops> <!date^1^x|noon>", "tell @here @ops noon"),
+        ("<@UBOT>", ""),
+        ("<@UBOT> &lt;@U2&gt;", "<@U2>"),
+    ],
+)
+def test_text_is_what_a_person_reads(typed: str, text: str) -> None:
+    """The model sees words, not Slack's wire form; only our own opening mention is taken away."""
+    assert must_read(text=typed).text == text
+
+
+def test_a_message_of_files_alone_names_them() -> None:
+    """Somebody who sends a picture hears something about the picture."""
+    message = must_read(text="<@UBOT>", subtype="file_share", files=[{"name": "cat.png"}, {}])
+    assert "cat.png" in message.text
+
+
+def test_a_press_of_our_button_hands_back_its_value() -> None:
+    """Other buttons are not ours to read."""
+    action = {"action_id": "parley_stop", "value": "turn-7", "type": "button"}
+    payload = {"type": "block_actions", "user": {"id": "U1"}, "channel": {"id": "C1"}, "actions": [action]}
+    payload |= {"container": {"message_ts": "17.1", "thread_ts": "16.0"}, "response_url": "http://x"}
+    press = read_press(payload)
+    assert press is not None
+    assert (press.stop, press.user, press.channel, press.thread_ts) == ("turn-7", "U1", "C1", "16.0")
+    assert read_press(payload | {"actions": [action | {"action_id": "other"}]}) is None
+    assert read_press({"type": "view_submission"}) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "parts"),
+    [
+        ("", ("help", "")),
+        ("ask", ("help", "")),
+        ("ask why is 1 &lt; 2?", ("ask", "why is 1 < 2?")),
+        ("Usage  month", ("usage", "month")),
+        ("reset", ("reset", "")),
+        ("what is <#C2|random>", ("ask", "what is #random")),
+        ("usages are many", ("ask", "usages are many")),
+    ],
+)
+def test_the_first_word_of_a_slash_command_decides(typed: str, parts: tuple[str, str]) -> None:
+    """A question needs no verb."""
+    payload = {"command": "/p", "text": typed, "team_id": "T111", "channel_id": "C1", "user_id": "U1"}
+    slash = read_slash(payload, ME)
+    assert slash is not None and slash.parts == parts
+
+
+def _recorded() -> list[Path]:
+    return sorted((FIXTURES / "bolt-python").glob("test_*.json")) + sorted((FIXTURES / "java-sdk" / "events").glob("*"))
+
+
+@pytest.mark.skipif(not FIXTURES.exists(), reason="recorded payloads are not here; set PARLEY_FIXTURES")
+def test_recorded_payloads_are_read_without_error() -> None:
+    """Whatever Slack sends, reading it never raises; only what was said to somebody becomes a Message."""
+    silent = ("changed", "deleted", "join", "left", "reaction", "uninstalled", "revoked", "Deleted", "Changed")
+    for path in _recorded():
+        payload = json.loads(path.read_text())
+        whole = payload if "event" in payload else {"type": "event_callback", "event": payload}
+        message = read_message(whole, ME)
+        read_press(payload)
+        read_slash(payload, ME)
+        if any(word in path.name for word in silent):
+            assert message is None, path.name
+
+
+@pytest.mark.skipif(not FIXTURES.exists(), reason="recorded payloads are not here; set PARLEY_FIXTURES")
+@pytest.mark.parametrize(
+    ("name", "me", "expected"),
+    [
+        (
+            "test_events__app_mention_body",
+            "W111",
+            ("slack:T111:C111:1595926230.009600", "mention", "Hi there!", "member"),
+        ),
+        (
+            "test_message_thread_broadcast__event_payload",
+            "W9",
+            ("slack:T111:C111:1633663824.000500", "thread", "Hi there!", "member"),
+        ),
+        (
+            "test_events_org_apps__event_payload_4",
+            "W222",
+            ("slack:T111:C111:1606810819.000800", "mention", "", "member"),
+        ),
+        ("test_events__message_file_share_body", "U222", None),
+        ("test_message_bot__bot_message_event_payload", "U5", None),
+        ("test_message__message_body", "U5", None),
+    ],
+)
+def test_recorded_payloads_say_what_they_said(name: str, me: str, expected: tuple[str, ...] | None) -> None:
+    """Real shapes, real fields: a normaliser that only knows our own payloads knows nothing."""
+    payload = json.loads((FIXTURES / "bolt-python" / f"{name}.json").read_text())
+    message = read_message(payload, Me("T111", me, "BBOT"))
+    read_as = message and (message.thread_id, message.reach, message.text, message.author.kind)
+    assert read_as == expected

@@ -1,0 +1,105 @@
+"""The rendering of a Segment: nobody is pinged, nothing is fetched, no word is lost."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.slack.limits import LIMITS
+from adapters.slack.markdown import block_text, escaped, message, quoted, wire_size
+from core.chat import Segment
+
+LIVE = re.compile(r"<(?:[!@#]|https?:|mailto:|tel:)", re.IGNORECASE)
+
+# fmt: off
+PIECES = st.sampled_from([
+    "<!here>", "<!channel|x>", "<@U1>", "<#C1>", "<!subteam^S1>", "<https://e.x|y>", "<http", "&lt;!here&gt;", "&#60;",
+    "`", "``", "```", "~~~\n", "\n", "\n\n", "    ", "> ", "- ", "[", "](", ")", "![", "]:", "\\", "<", ">", "!", "@",
+    "|", "&", "\r", "\x0b", "\u2028", "javascript:x", "https://e.x/a", "a", " ", "\t", "1. ", "0", "\ufdd0",
+])
+# fmt: on
+HOSTILE = st.lists(PIECES | st.text(max_size=5), max_size=40).map("".join)
+
+
+@given(HOSTILE)
+def test_no_rendering_holds_a_live_reference(text: str) -> None:
+    """Whatever a model writes, in code or prose, pings nobody and links nowhere by Slack's own syntax."""
+    assert not LIVE.search(block_text(text))
+    assert "<" not in escaped(text)
+
+
+@given(HOSTILE, st.data())
+def test_no_prefix_of_a_stream_holds_a_live_reference(text: str, data: st.DataObject) -> None:
+    """A growing answer is shown at any cut, also in the middle of a token."""
+    prefix = text[: data.draw(st.integers(0, len(text)))]
+    shown, blocks = message(Segment(prefix, stop="s"))
+    assert "<" not in shown
+    assert not LIVE.search(str(blocks[0]["text"]))
+
+
+@given(HOSTILE)
+def test_no_rendering_is_larger_than_its_measure(text: str) -> None:
+    """Core cuts by `measure`, so what goes over the wire must fit in it."""
+    shown, blocks = message(Segment(text or "…"))
+    assert len(shown.encode()) <= max(LIMITS.measure(text), 3)
+    assert len(str(blocks[0]["text"]).encode()) <= max(LIMITS.measure(text), 3)
+
+
+@given(st.text(alphabet="abc \n*_#-1.|:", max_size=200))
+def test_markdown_without_references_is_shown_as_it_was_written(text: str) -> None:
+    """Headings, lists, tables and emphasis are Slack's to lay out."""
+    assert block_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("a < b & c > d", "a &lt; b & c > d"),
+        ("> a quote <b>", "> a quote &lt;b>"),
+        ("see <https://a.b/c?d=1&e=2>", "see [https://a.b/c?d=1&e=2](https://a.b/c?d=1&e=2)"),
+        ("write <a@b.co>", "write [a@b.co](mailto:a@b.co)"),
+        ("`<!here>` and `a<b`", "`<\u200b!here>` and `a<b`"),
+        ("```c\n#include <stdio.h>\nx<y;\n```", "```c\n#include <stdio.h>\nx<y;\n```"),
+        ("```\n<@U1>", "```\n<\u200b@U1>"),
+        ("    <!channel>\n", "    <\u200b!channel>\n"),
+        ("[ok](https://a.b) [no](javascript:alert(1))", "[ok](https://a.b) no (javascript:alert(1))"),
+        ("[`x`](slack://open)", "`x` (slack://open)"),
+        ("![cat](https://a.b/c.png) ![](https://a.b)", "[cat](https://a.b/c.png) [image](https://a.b)"),
+        ("[click](<!channel>)", "click (!channel)"),
+        ("[1]: data:text/html,x", "1: data:text/html,x"),
+        ("&lt;!here&gt; &#x3C;!here>", "&lt;!here&gt; &lt;!here>"),
+        ("[t](https://a.b 'title')", "[t](https://a.b 'title')"),
+    ],
+)
+def test_the_markdown_block_is_escaped_by_its_rules(written: str, shown: str) -> None:
+    """Prose, code, links and images each have their own rule."""
+    assert block_text(written) == shown
+
+
+def test_the_measure_counts_bytes_with_escapes() -> None:
+    """An emoji takes four bytes and a `<` four; peers lost answers by counting characters."""
+    assert wire_size("🙂" * 10) == 40
+    assert wire_size("<" * 10) == 40
+    assert wire_size("<https://a.b>") == len("[https://a.b](https://a.b)")
+
+
+def test_a_stop_button_carries_the_stop_value_and_goes_away() -> None:
+    """The button is there while the answer runs and not a moment longer."""
+    _, running = message(Segment("hi", stop="turn-7"))
+    _, done = message(Segment("hi"))
+    assert running[1]["elements"][0]["value"] == "turn-7"  # type: ignore[index]
+    assert [block["type"] for block in done] == ["markdown"]
+
+
+def test_an_empty_segment_still_shows_something() -> None:
+    """Slack refuses a message without text."""
+    assert message(Segment(" \n"))[0] == "…"
+
+
+def test_a_quoted_question_is_escaped_and_bounded() -> None:
+    """The question of a slash command is shown to everybody."""
+    assert quoted("a <!here>\nb") == "> a &lt;!here&gt;\n> b"
+    assert len(quoted("x" * 9000)) < 3100

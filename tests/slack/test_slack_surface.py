@@ -1,0 +1,244 @@
+"""Segments as messages, against an emulated Slack that keeps Slack's rules."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.emulators.slack.emulator import SlackEmulator
+from adapters.slack import SlackSettings, SlackSurface
+from adapters.slack._web import Web
+from core.chat import (
+    MessageGone,
+    MessageRef,
+    NotPermitted,
+    Placement,
+    PlacementGone,
+    RateLimited,
+    Segment,
+    SegmentRejected,
+    Surface,
+    SurfaceError,
+    SurfaceUnavailable,
+    ThreadId,
+)
+
+HOSTILE = (
+    "<!here> <!channel> <@U0EMUADA> <!subteam^S1> `<!everyone>` @channel &lt;!here&gt;\n\n```\n<!channel>\n```\n"
+    "[x](<!here>) ![i](https://evil.example/leak.png?q=1) <https://evil.example/?q=2|hi> https://evil.example/3"
+)
+
+
+@pytest.fixture
+async def surface(settings: SlackSettings) -> AsyncIterator[SlackSurface]:
+    connection = Web.connect(settings)
+    yield SlackSurface(connection.client)
+    await connection.aclose()
+
+
+@pytest.fixture
+async def placement(emulator: SlackEmulator) -> Placement:
+    question = await emulator.say("ada", "general", "a question")
+    return Placement(ThreadId(f"slack:{emulator.team_id}:{question.channel}:{question.ts}"))
+
+
+def test_the_slack_surface_is_a_surface(surface: SlackSurface) -> None:
+    """Core sees the port and nothing else."""
+    port: Surface = surface
+    assert port.limits.segment == 3900
+
+
+async def test_an_answer_grows_in_one_message_in_the_thread(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """Posting and editing show one message under the question, and the Stop button goes with the last edit."""
+    ref = await surface.post(placement, Segment("Hel", stop="turn-1"), "key-1")
+    await surface.edit(placement, ref, Segment("Hello **world** & <all>"))
+    (message,) = emulator.bot_messages()
+    assert message.thread_ts == placement.thread_id.split(":")[3]
+    assert message.text == "Hello **world** &amp; &lt;all&gt;"
+    assert [block["type"] for block in message.blocks] == ["markdown"]
+    assert message.blocks[0]["text"] == "Hello **world** & &lt;all>"
+    assert "turn-1" in str(message.history[0].blocks)
+
+
+async def test_nobody_is_pinged_and_nothing_fetched_whatever_a_model_writes(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """Every prefix of a hostile answer is harmless, as a post and as an edit."""
+    ref = await surface.post(placement, Segment(HOSTILE[:8], stop="s"), "k")
+    for cut in (5, 12, 40, len(HOSTILE) - 30, len(HOSTILE)):
+        await surface.edit(placement, ref, Segment(HOSTILE[:cut]))
+    (message,) = emulator.bot_messages()
+    assert not message.pings
+    assert message.unfurls == ()
+
+
+async def test_a_full_segment_of_any_script_can_be_edited(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """What fits the measure fits chat.update, also when Slack counts bytes and for text that is nothing but escapes."""
+    emulator.settings.update_bytes = True
+    ref = await surface.post(placement, Segment("…"), "k")
+    for letter in ("a", "<", "&", "🙂", "字", "`"):
+        text = letter * (surface.limits.segment // surface.limits.measure(letter))
+        assert surface.limits.measure(text) <= surface.limits.segment
+        await surface.edit(placement, ref, Segment(text, stop="s"))
+    assert all(call.error is None for call in emulator.calls("chat.update"))
+
+
+async def test_a_deleted_message_is_gone_and_deleting_it_again_is_no_error(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """A moderator may be faster than we are."""
+    ref = await surface.post(placement, Segment("x"), "k")
+    await surface.delete(placement, ref)
+    await surface.delete(placement, ref)
+    assert emulator.bot_messages() == []
+    with pytest.raises(MessageGone):
+        await surface.edit(placement, ref, Segment("y"))
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("message_not_found", MessageGone),
+        ("edit_window_closed", MessageGone),
+        ("cant_update_message", MessageGone),
+        ("channel_not_found", PlacementGone),
+        ("is_archived", PlacementGone),
+        ("not_in_channel", PlacementGone),
+        ("restricted_action_thread_locked", PlacementGone),
+        ("restricted_action_read_only_channel", NotPermitted),
+        ("missing_scope", NotPermitted),
+        ("account_inactive", NotPermitted),
+        ("rate_limited", RateLimited),
+        ("message_limit_exceeded", RateLimited),
+        ("internal_error", SurfaceUnavailable),
+        ("something_new", SurfaceError),
+        ("metadata_too_large", SegmentRejected),
+    ],
+)
+async def test_each_refusal_becomes_the_error_that_says_what_to_do(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator, code: str, error: type[SurfaceError]
+) -> None:
+    """Told apart by Slack's code, with neither tokens nor text in what is logged."""
+    emulator.fail_next("chat.update", code)
+    with pytest.raises(error) as caught:
+        await surface.edit(placement, MessageRef("C0EMUGENERAL", "1.1"), Segment("secret words"))
+    assert type(caught.value) is error
+    assert str(caught.value) == f"chat.update: {code}"
+
+
+async def test_a_rate_limit_says_when_to_come_back(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """Retry-After feeds the shared budget; nothing sleeps inside the call."""
+    emulator.rate_limit("chat.postMessage", 17, 60)
+    with pytest.raises(RateLimited) as caught:
+        await surface.post(placement, Segment("x"), "k")
+    assert caught.value.retry_after_s == 17
+    assert len(emulator.calls("chat.postMessage")) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, None])
+async def test_no_answer_is_unavailable_and_not_repeated(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator, status: int | None
+) -> None:
+    """A repeated post is a second message, so whether to try again is core's to decide."""
+    emulator.fail_next("chat.postMessage", status=status, times=5)
+    with pytest.raises(SurfaceUnavailable):
+        await surface.post(placement, Segment("x"), "k")
+    assert len(emulator.calls("chat.postMessage")) == 1
+
+
+async def test_a_post_whose_answer_was_lost_is_found_again(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator, settings: SlackSettings
+) -> None:
+    """The marker in the metadata keeps the second attempt from becoming a second message."""
+    emulator.fail_next("chat.postMessage", after_effect=True)
+    with pytest.raises(SurfaceUnavailable):
+        await surface.post(placement, Segment("x"), "key-1")
+    ref = await surface.post(placement, Segment("x"), "key-1")
+    (message,) = emulator.bot_messages()
+    assert ref == MessageRef(message.channel, message.ts)
+    connection = Web.connect(settings)
+    other_process = SlackSurface(connection.client)
+    assert await other_process.find(placement, "key-1") == ref
+    assert await other_process.find(placement, "key-2") is None
+    await connection.aclose()
+
+
+async def test_refused_blocks_are_sent_once_more_as_text(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """A table that Slack does not like must not cost the answer."""
+    emulator.fail_next("chat.postMessage", "invalid_blocks")
+    ref = await surface.post(placement, Segment("a | b", stop="s"), "k")
+    assert emulator.bot_messages()[0].text == "a | b"
+    emulator.fail_next("chat.update", "msg_blocks_too_long")
+    await surface.edit(placement, ref, Segment("a | c"))
+    assert emulator.bot_messages()[0].visible == "a | c"
+    emulator.fail_next("chat.update", "invalid_blocks", times=2)
+    with pytest.raises(SegmentRejected):
+        await surface.edit(placement, ref, Segment("a | d"))
+
+
+async def test_a_server_without_blocks_is_soon_not_asked_twice(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """Two calls for each edit would halve the budget."""
+    ref = await surface.post(placement, Segment("0"), "k")
+    for number in range(1, 4):
+        emulator.fail_next("chat.update", "invalid_blocks")
+        await surface.edit(placement, ref, Segment(str(number)))
+    before = len(emulator.calls("chat.update"))
+    await surface.edit(placement, ref, Segment("4"))
+    assert len(emulator.calls("chat.update")) == before + 1
+    assert emulator.bot_messages()[0].text == "4"
+
+
+async def test_a_status_comes_and_goes_and_is_given_up_when_forbidden(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """A courtesy: after a refusal that will not change it is not asked for again."""
+    _, _, channel, ts = placement.thread_id.split(":")
+    await surface.open(placement)
+    await surface.status(placement, busy=True)
+    shown = emulator.status(channel, ts)
+    assert shown is not None and shown.text == "is thinking…"
+    await surface.status(placement, busy=False)
+    cleared = emulator.status(channel, ts)
+    assert cleared is None or not cleared.text
+    emulator.fail_next("assistant.threads.setStatus", status=503)
+    with pytest.raises(SurfaceUnavailable):
+        await surface.status(placement, busy=True)
+    emulator.fail_next("assistant.threads.setStatus", "missing_scope")
+    with pytest.raises(SurfaceError):
+        await surface.status(placement, busy=True)
+    asked = len(emulator.calls("assistant.threads.setStatus"))
+    await surface.status(placement, busy=True)
+    assert len(emulator.calls("assistant.threads.setStatus")) == asked
+
+
+def test_edits_share_a_bucket_and_posts_have_one_per_channel(surface: SlackSurface) -> None:
+    """Slack counts chat.update for the whole workspace and chat.postMessage for each channel."""
+    here, there = Placement(ThreadId("slack:T1:C1:1.1")), Placement(ThreadId("slack:T1:C2:2.2"))
+    assert surface.bucket("edit", here) == surface.bucket("edit", there) == "slack:T1:chat.update"
+    assert surface.bucket("post", here) == "slack:T1:C1:chat.postMessage" != surface.bucket("post", there)
+    with pytest.raises(ValueError):
+        surface.bucket("edit", Placement(ThreadId("discord:1:2:3")))
+
+
+async def test_the_edit_rate_is_never_refused(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """Five at once and then one each 1/0.75 s is what Tier 3 allows, minute after minute."""
+    ref = await surface.post(placement, Segment("0"), "k")
+    rate = surface.limits.edit
+    for number in range(150):
+        if number >= rate.burst:
+            emulator.advance(1 / rate.per_s)
+        await surface.edit(placement, ref, Segment(str(number)))
+    assert emulator.rate_limited.get("chat.update", 0) == 0
