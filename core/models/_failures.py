@@ -1,0 +1,159 @@
+"""From what a provider answers when it refuses to an error of ours, and whether to try again."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.models.errors import (
+    ModelAuthError,
+    ModelBadRequest,
+    ModelConnectionError,
+    ModelContentFiltered,
+    ModelContextTooLong,
+    ModelHTTPError,
+    ModelNotFound,
+    ModelOverloaded,
+    ModelQuotaExceeded,
+    ModelRateLimited,
+    ModelTimeout,
+)
+
+__all__ = ["MAX_RETRY_AFTER_S", "error_of", "retry_after", "retry_delay"]
+
+MAX_RETRY_AFTER_S = 20.0
+_RETRIED = {408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_BODY_LIMIT = 4000
+_TOO_LONG = re.compile(
+    r"context[ _]length|context window|maximum context|prompt is too long|too many (input )?tokens"
+    r"|exceeds? the (maximum|available) (number of tokens|context)|input is too long",
+    re.IGNORECASE,
+)
+_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_FILTERED = {"content_filter", "content_policy_violation", "responsibleaipolicyviolation"}
+_STATUS_OF = {
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "overloaded_error": 529,
+    "server_error": 500,
+    "api_error": 500,
+    "internal_error": 500,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "invalid_request_error": 400,
+}
+
+
+def parsed(body: bytes) -> object:
+    """The body of an error: JSON where it is, else its text, cut where it is long."""
+    try:
+        value: object = json.loads(body)
+    except ValueError:
+        return body[:_BODY_LIMIT].decode("utf-8", "replace")
+    return value
+
+
+def _fields(body: object) -> tuple[str, set[str], int | None]:
+    """Message, code words and status of an error body; servers nest them differently."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, str):
+        return body, set(), None
+    error: Any = body.get("error", body) if isinstance(body, dict) else {}
+    if isinstance(error, str):
+        return error, set(), None
+    if not isinstance(error, dict):
+        return "", set(), None
+    words = [error.get("code"), error.get("type"), error.get("status")]
+    inner = error.get("innererror")
+    if isinstance(inner, dict):
+        words.append(inner.get("code"))
+    numbers = [word for word in words if isinstance(word, int) and 400 <= word < 600]
+    codes = {word.lower() for word in words if isinstance(word, str)}
+    numbers += [int(word) for word in codes if word.isdigit() and 400 <= int(word) < 600]
+    return str(error.get("message") or ""), codes, numbers[0] if numbers else None
+
+
+def error_of(status: int, model_name: str, body: object, headers: Mapping[str, str] | None = None) -> ModelHTTPError:
+    """The error for an answer with `status`; 200 means an error inside a stream, whose status is in `body` at best."""
+    message, codes, said = _fields(body)
+    if status < 400:
+        status = said or next((_STATUS_OF[code] for code in sorted(codes) if code in _STATUS_OF), 500)
+    if codes & _QUOTA or status == 402:
+        return ModelQuotaExceeded(status, model_name, body)
+    if codes & _FILTERED:
+        return ModelContentFiltered(status, model_name, body)
+    if "context_length_exceeded" in codes or (status in (400, 413, 422) and _TOO_LONG.search(message)):
+        return ModelContextTooLong(status, model_name, body)
+    match status:
+        case 401 | 403:
+            return ModelAuthError(status, model_name, body)
+        case 404:
+            return ModelNotFound(status, model_name, body)
+        case 429:
+            return ModelRateLimited(status, model_name, body, retry_after(headers or {}))
+        case 503 | 529:
+            return ModelOverloaded(status, model_name, body)
+        case 400 | 413 | 422:
+            return ModelBadRequest(status, model_name, body)
+        case _:
+            return ModelHTTPError(status, model_name, body)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds the provider asks us to wait, None if it does not say.
+
+    Source: RFC 9110 section 10.2.3 (seconds or a date); `retry-after-ms` is OpenAI's, in milliseconds.
+    """
+    try:
+        if (milliseconds := headers.get("retry-after-ms")) is not None:
+            return _seconds(float(milliseconds) / 1000)
+        if (value := headers.get("retry-after")) is None:
+            return None
+        return _seconds(float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _seconds(value: float) -> float | None:
+    return max(0.0, value) if math.isfinite(value) else None
+
+
+def retry_delay(
+    exc: Exception,
+    attempt: int,
+    retries: int,
+    asked: float | None = None,
+    jitter: Callable[[], float] = random.random,
+) -> float | None:
+    """Seconds to wait before trying again after `exc`, None if trying again is no use.
+
+    attempt: how many have failed, from 1.   asked: what the provider's Retry-After says, honoured up to
+    MAX_RETRY_AFTER_S; more than that is left to the caller.
+    """
+    if attempt > retries:
+        return None
+    if isinstance(exc, ModelTimeout):
+        passes = exc.phase == "connect"
+    elif isinstance(exc, ModelHTTPError):
+        passes = exc.status_code in _RETRIED and not isinstance(exc, ModelQuotaExceeded)
+    else:
+        passes = isinstance(exc, ModelConnectionError)
+    if not passes:
+        return None
+    if asked is not None:
+        return asked if asked <= MAX_RETRY_AFTER_S else None
+    backoff = min(8.0, 0.5 * 2 ** (attempt - 1))
+    return float(backoff * (0.75 + 0.5 * jitter()))

@@ -1,0 +1,246 @@
+"""Chat completions on the wire: our messages out, their chunks in. Nothing here waits.
+
+Source: OpenAI API reference, "Create chat completion" and "The chat completion chunk object"; the deviations of
+compatible servers are named where they are tolerated.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pydantic_core
+
+from core.messages import (
+    AudioUrl,
+    BinaryContent,
+    DocumentUrl,
+    ImageUrl,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserContent,
+    UserPromptPart,
+)
+from core.models._parts import ResponseParts
+from core.models.base import ModelRequestParameters, ToolDefinition
+from core.models.usage import Usage
+
+__all__ = ["ChunkReader", "as_chunk", "body_parts", "messages_out", "read_json", "tools_out", "usage_in"]
+
+
+def messages_out(messages: list[ModelMessage], system_role: str) -> list[dict[str, Any]]:
+    """The `messages` of a request. `system_role`: the role system prompts are sent under."""
+    out: list[dict[str, Any]] = []
+    for message in messages:
+        if isinstance(message, ModelRequest):
+            out += [_request_part(part, system_role) for part in message.parts]
+        elif (said := _response(message)) is not None:
+            out.append(said)
+    return out
+
+
+def _request_part(
+    part: SystemPromptPart | UserPromptPart | ToolReturnPart | RetryPromptPart, system_role: str
+) -> dict[str, Any]:
+    match part:
+        case SystemPromptPart():
+            return {"role": system_role, "content": part.content}
+        case UserPromptPart(content=str() as text):
+            return {"role": "user", "content": text}
+        case UserPromptPart():
+            return {"role": "user", "content": [_content(item) for item in part.content]}
+        case ToolReturnPart():
+            return _tool_message(part.tool_call_id, part.model_response_str())
+        case RetryPromptPart(tool_name=None):
+            return {"role": "user", "content": part.model_response()}
+        case RetryPromptPart():
+            return _tool_message(part.tool_call_id, part.model_response())
+
+
+def _tool_message(call_id: str | None, content: str) -> dict[str, Any]:
+    assert call_id is not None, "OpenAI needs the id of the call with a tool's answer"
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def _content(item: UserContent) -> dict[str, Any]:
+    match item:
+        case str():
+            return {"type": "text", "text": item}
+        case ImageUrl():
+            return {"type": "image_url", "image_url": {"url": item.url}}
+        case BinaryContent() if item.is_image:
+            return {"type": "image_url", "image_url": {"url": _data_url(item)}}
+        case BinaryContent() if item.is_audio:
+            data = base64.b64encode(item.data).decode()
+            return {"type": "input_audio", "input_audio": {"data": data, "format": item.format}}
+        case BinaryContent(media_type="application/pdf"):
+            return {"type": "file", "file": {"filename": "document.pdf", "file_data": _data_url(item)}}
+        case BinaryContent() if item.media_type.startswith("text/"):
+            return {"type": "text", "text": item.data.decode("utf-8", "replace")}
+        case BinaryContent():
+            raise RuntimeError(f"Unsupported binary content type: {item.media_type}")
+        case AudioUrl() | DocumentUrl():
+            raise NotImplementedError(f"{type(item).__name__} is not supported by OpenAI chat completions")
+
+
+def _data_url(item: BinaryContent) -> str:
+    return f"data:{item.media_type};base64,{base64.b64encode(item.data).decode()}"
+
+
+def _response(message: ModelResponse) -> dict[str, Any] | None:
+    """An assistant message; None if there is nothing in it the API would take."""
+    texts = [part.content for part in message.parts if isinstance(part, TextPart) and part.content]
+    calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
+    if not texts and not calls:
+        return None
+    out: dict[str, Any] = {"role": "assistant", "content": "\n\n".join(texts) if texts else None}
+    if calls:
+        out["tool_calls"] = [
+            {
+                "id": call.tool_call_id,
+                "type": "function",
+                "function": {"name": call.tool_name, "arguments": call.args_as_json_str() or "{}"},
+            }
+            for call in calls
+        ]
+    return out
+
+
+def tools_out(parameters: ModelRequestParameters) -> dict[str, Any]:
+    """The fields `tools` and `tool_choice`; none without tools."""
+    tools = [*parameters.function_tools, *parameters.result_tools]
+    if not tools:
+        return {}
+    choice = "auto" if parameters.allow_text_result else "required"
+    return {"tools": [_tool(tool) for tool in tools], "tool_choice": choice}
+
+
+def _tool(tool: ToolDefinition) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters_json_schema}
+    return {"type": "function", "function": function}
+
+
+def usage_in(value: object) -> Usage | None:
+    """A `usage` object; it is the total of the response, so of several the last one counts."""
+    if not isinstance(value, dict):
+        return None
+    details: dict[str, int] = {}
+    for group in ("completion_tokens_details", "prompt_tokens_details"):
+        if isinstance(said := value.get(group), dict):
+            details |= {key: count for key, count in said.items() if isinstance(count, int)}
+    asked, answered = value.get("prompt_tokens"), value.get("completion_tokens")
+    total = value.get("total_tokens")
+    if total is None and asked is not None and answered is not None:
+        total = asked + answered
+    return Usage(request_tokens=asked, response_tokens=answered, total_tokens=total, details=details or None)
+
+
+def read_json(data: bytes) -> Any:
+    """JSON, fast; also such with halves of surrogate pairs, which the fast reader refuses. Raises ValueError."""
+    try:
+        return pydantic_core.from_json(data)
+    except ValueError:
+        return json.loads(data)
+
+
+class ChunkReader:
+    """Reads the chunks of one response into parts.
+
+    `finish_reason`, `usage` and `model` are what the chunks have said so far; `delivered` is True from the first chunk
+    that holds anything of the answer.
+    """
+
+    def __init__(self, parts: ResponseParts, model_name: str) -> None:
+        self._parts = parts
+        self.model = model_name
+        self.finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self.refusal = False
+        self.delivered = False
+        self._half = ""
+        self._last_call: object = None
+
+    def read(self, chunk: Mapping[str, Any]) -> Iterator[ModelResponseStreamEvent]:
+        """The events of one chunk; what is missing or null in it is taken as empty."""
+        if (usage := usage_in(chunk.get("usage"))) is not None:
+            self.usage = usage
+        choices = chunk.get("choices")
+        if not choices:
+            return
+        self.model = chunk.get("model") or self.model
+        choice = choices[0]
+        if reason := choice.get("finish_reason"):
+            self.finish_reason = str(reason)
+            self.delivered = True
+        # a compatible server that does not stream sends `message` in place of `delta`
+        delta = choice.get("delta") or choice.get("message")
+        if not delta:
+            return
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought and isinstance(thought, str):
+            self.delivered = True
+            yield self._parts.thinking(thought)
+        if (content := delta.get("content") or delta.get("refusal")) and (text := self._text(content)):
+            self.delivered = True
+            yield self._parts.text(text)
+        for at, call in enumerate(delta.get("tool_calls") or ()):
+            self.delivered = True
+            if (event := self._call(at, call)) is not None:
+                yield event
+
+    def _text(self, content: Any) -> str:
+        """Text as text, also where it comes as a list of parts; a pair cut in two halves is put together again."""
+        if isinstance(content, list):
+            content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+        text = self._half + str(content)
+        self._half = ""
+        if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
+            return text
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    def _call(self, at: int, call: Mapping[str, Any]) -> ModelResponseStreamEvent | None:
+        """A piece of a tool call. Its index tells which; without one its id, or else it goes on with the last call."""
+        function = call.get("function") or {}
+        key: object = call.get("index")
+        if key is None:
+            key = ("id", call["id"]) if call.get("id") else self._last_call
+            if key is None or (function.get("name") and not call.get("id")):
+                key = ("at", at, object())
+        self._last_call = key
+        args = function.get("arguments")
+        if isinstance(args, dict):
+            args = pydantic_core.to_json(args).decode()
+        return self._parts.call(
+            key, name=function.get("name") or None, args=args or None, call_id=call.get("id") or None
+        )
+
+
+def body_parts(body: Mapping[str, Any], model_name: str) -> tuple[ModelResponse, Usage]:
+    """A whole (not streamed) chat completion. Raises ValueError when it is none."""
+    parts = ResponseParts()
+    reader = ChunkReader(parts, model_name)
+    if not body.get("choices"):
+        raise ValueError("the answer has no choices")
+    for _ in reader.read(as_chunk(body)):
+        pass
+    response = ModelResponse(parts.parts(), reader.model, finish_reason=reader.finish_reason)
+    return response, reader.usage or Usage()
+
+
+def as_chunk(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole chat completion as one chunk; its tool calls get their indices."""
+    choice = body["choices"][0]
+    message = dict(choice.get("message") or {})
+    message["tool_calls"] = [{**call, "index": at} for at, call in enumerate(message.get("tool_calls") or ())]
+    return {**body, "choices": [{**choice, "delta": message}]}

@@ -1,0 +1,138 @@
+"""A model that needs no key: it answers from the conversation by rules, and says that it is a demo.
+
+It shows what Parley does (streaming, memory, tools, long answers) to somebody who has not set up a provider yet. The
+text for a given conversation is always the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from core.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ModelResponsePart,
+    ModelResponseStreamEvent,
+    RetryPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from core.models._demo_answers import Conversation, answer
+from core.models.base import Model, ModelRequestParameters, StreamedResponse
+from core.models.function import estimate_usage
+from core.models.settings import ModelSettings
+from core.models.usage import Usage
+
+__all__ = ["DemoModel"]
+
+THINKING_S = 0.35  # before the first word, as a real model has it
+_PIECES = re.compile(r"\s*\S+\s*")
+
+
+class DemoModel(Model):
+    """Answers by rules. `pace`: words a second when streaming; 0 streams without waiting."""
+
+    def __init__(self, *, pace: float = 50) -> None:
+        self.pace = pace
+
+    @property
+    def model_name(self) -> str:
+        return "demo"
+
+    @property
+    def system(self) -> str:
+        return "demo"
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> tuple[ModelResponse, Usage]:
+        parts = _answer(messages, model_request_parameters)
+        response = ModelResponse(parts, "demo", finish_reason=_finish_reason(parts))
+        return response, estimate_usage([*messages, response])
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AsyncIterator[StreamedResponse]:
+        parts = _answer(messages, model_request_parameters)
+        yield DemoStreamedResponse(parts, estimate_usage(messages), self.pace)
+
+
+class DemoStreamedResponse(StreamedResponse):
+    """An answer, a word at a time."""
+
+    def __init__(self, parts: list[ModelResponsePart], usage: Usage, pace: float) -> None:
+        super().__init__()
+        self._whole = parts
+        self._usage = usage
+        self._pace = pace
+
+    @property
+    def model_name(self) -> str:
+        return "demo"
+
+    async def _iterate(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + THINKING_S
+        for key, part in enumerate(self._whole):
+            pieces = _PIECES.findall(part.content) if isinstance(part, TextPart) else [""]
+            for piece in pieces:
+                if self._pace > 0:
+                    # by the clock, not by the gap, so that a slow reader does not slow the answer down
+                    await asyncio.sleep(max(0.0, due - loop.time()))
+                    due += 1 / self._pace
+                self._count(1)
+                if isinstance(part, ToolCallPart):
+                    event = self.parts.call(key, name=part.tool_name, args=part.args, call_id=part.tool_call_id)
+                    assert event is not None
+                    yield event
+                else:
+                    yield self.parts.text(piece)
+        self.finish_reason = _finish_reason(self._whole)
+
+    def _count(self, words: int) -> None:
+        self._usage.response_tokens = (self._usage.response_tokens or 0) + words
+        self._usage.total_tokens = (self._usage.total_tokens or 0) + words
+
+
+def _finish_reason(parts: list[ModelResponsePart]) -> str:
+    return "tool_calls" if any(isinstance(part, ToolCallPart) for part in parts) else "stop"
+
+
+def _answer(messages: list[ModelMessage], parameters: ModelRequestParameters) -> list[ModelResponsePart]:
+    return answer(_conversation(messages), parameters.function_tools)
+
+
+def _conversation(messages: list[ModelMessage]) -> Conversation:
+    """What was said by people, and what the tools called for the last of it have returned."""
+    said: list[str] = []
+    returned: list[tuple[str, str]] = []
+    for message in messages:
+        for part in message.parts if isinstance(message, ModelRequest) else ():
+            if isinstance(part, UserPromptPart):
+                said.append(_text(part))
+                returned = []
+            elif isinstance(part, ToolReturnPart):
+                returned.append((part.tool_name, part.model_response_str()))
+            elif isinstance(part, RetryPromptPart) and part.tool_name:
+                returned.append((part.tool_name, "That did not work."))
+    steps = sum(isinstance(message, ModelResponse) for message in messages)
+    return Conversation(said, returned, steps)
+
+
+def _text(part: UserPromptPart) -> str:
+    if isinstance(part.content, str):
+        return part.content.strip()
+    return " ".join(item for item in part.content if isinstance(item, str)).strip()
