@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -104,6 +104,16 @@ async def http_adapter(emulator: SlackEmulator, intake: KeepingIntake) -> AsyncI
             yield slack
     finally:
         await runner.cleanup()
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Awaitable[None]]:
+    return until
+
+
+@pytest.fixture(name="listening")
+def listening_fixture() -> Callable[..., contextlib.AbstractAsyncContextManager[None]]:
+    return listening
 
 
 @contextlib.asynccontextmanager

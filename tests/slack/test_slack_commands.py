@@ -1,0 +1,148 @@
+"""The slash command: acked at once, answered for that person's eyes, and a question for everybody's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.emulators.slack.emulator import SlackEmulator
+from adapters.slack import SlackAdapter
+from adapters.slack.people import People, administers
+from core.chat import StoreUnavailable
+
+# Any below: the fakes and helpers of conftest.py, which a test module cannot import
+
+
+async def test_usage_is_answered_for_that_persons_eyes_only(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """With who asks, where, and whether Slack calls them an admin."""
+    intake.answer = "| who | cost |\n|---|---|\n| <ada> | 1 |"
+    command = await emulator.slash("ada", "general", "/parley", "usage")
+    assert command.acknowledged
+    await until(lambda: emulator.ephemerals("ada"))
+    (call,) = intake.calls
+    assert (call.name, call.user, call.is_admin, call.thread_id) == ("usage", "slack:U0EMUADA", True, None)
+    assert call.channel == f"slack:{emulator.team_id}:C0EMUGENERAL"
+    (note,) = emulator.ephemerals("ada")
+    assert note.text == "| who | cost |\n|---|---|\n| &lt;ada&gt; | 1 |"
+    assert note.blocks[0]["type"] == "markdown"
+    assert emulator.bot_messages() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"), [("", "help"), ("help", "help"), ("reset", "reset"), ("STOP now", "stop"), ("usage", "usage")]
+)
+async def test_the_verb_decides(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any, typed: str, name: str
+) -> None:
+    """And nobody but an admin is one."""
+    await emulator.slash("ben", "general", "/whatever", typed)
+    await until(lambda: emulator.ephemerals("ben"))
+    assert [(call.name, call.is_admin) for call in intake.calls] == [(name, False)]
+
+
+@pytest.mark.parametrize("typed", ["ask what is <!here> & @ben?", "what is <!here> & @ben?"])
+async def test_a_question_opens_a_visible_thread(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any, typed: str
+) -> None:
+    """Everybody sees who asked what; only the asking person's mention is live in it."""
+    await emulator.slash("ada", "general", "/parley", typed)
+    await until(lambda: intake.messages)
+    (root,) = emulator.bot_messages()
+    assert root.text.startswith("<@U0EMUADA> asked:\n> what is ")
+    assert root.thread_ts is None
+    assert root.pings.users == {"U0EMUADA"} and not root.pings.broadcasts
+    (message,) = intake.messages
+    assert message.reach == "command"
+    assert message.thread_id == f"slack:{emulator.team_id}:C0EMUGENERAL:{root.ts}"
+    assert message.text.startswith("what is ") and message.text.endswith("?")
+    assert message.keys[0] == f"C0EMUGENERAL:{root.ts}" and message.keys[1].startswith("trigger:")
+
+
+async def test_who_is_not_admitted_leaves_no_question_behind(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """A question that will not be answered is taken away again, and the person is told why."""
+    intake.verdict = "ignored"
+    await emulator.slash("ada", "general", "/parley", "ask me")
+    await until(lambda: emulator.ephemerals("ada"))
+    assert emulator.bot_messages() == []
+    intake.verdict = "full"
+    await emulator.slash("ada", "general", "/parley", "ask me")
+    await until(lambda: len(emulator.ephemerals("ada")) == 2)
+    assert emulator.bot_messages() == []
+
+
+async def test_where_we_are_not_we_ask_to_be_invited(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """A slash command works in every channel, posting does not."""
+    await emulator.slash("ada", "random", "/parley", "ask me")
+    await until(lambda: emulator.ephemerals("ada"))
+    assert "/invite @parley" in emulator.ephemerals("ada")[0].text
+    assert intake.messages == []
+
+
+async def test_a_store_that_is_away_for_a_moment_is_waited_for(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack does not deliver a command twice, so nobody else would take it in."""
+    monkeypatch.setattr("adapters.slack.commands._STORE_PAUSES_S", (0.01, 0.01))
+    intake.failure = StoreUnavailable("down")
+    await emulator.slash("ada", "general", "/parley", "ask me")
+    await until(lambda: intake.attempts)
+    intake.failure = None
+    await until(lambda: intake.messages or emulator.ephemerals("ada"))
+    intake.failure = StoreUnavailable("down")
+    await emulator.slash("ben", "general", "/parley", "usage")
+    await until(lambda: emulator.ephemerals("ben"))
+    assert "try again" in emulator.ephemerals("ben")[0].text
+
+
+async def test_a_broken_command_is_owned_up_to(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """Nothing is swallowed."""
+    intake.failure = RuntimeError("a bug")
+    await emulator.slash("ada", "general", "/parley", "usage")
+    await until(lambda: emulator.ephemerals("ada"))
+    assert "went wrong" in emulator.ephemerals("ada")[0].text
+
+
+async def test_commands_work_over_http(
+    http_adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """Form-encoded there, the same path here."""
+    command = await emulator.slash("ada", "general", "/parley", "ask why is a < b")
+    assert command.acknowledged
+    await until(lambda: intake.messages)
+    assert intake.messages[0].text == "why is a < b"
+
+
+async def test_who_is_an_admin_is_asked_once_and_denied_without_an_answer(
+    adapter: SlackAdapter, emulator: SlackEmulator
+) -> None:
+    """Cached for five minutes; what Slack does not say is no."""
+    now = [0.0]
+    assert adapter._web is not None
+    people = People(adapter._web.client, now=lambda: now[0])
+    emulator.fail_next("users.info", status=500)
+    assert not await people.is_admin("U0EMUADA")
+    assert await people.is_admin("U0EMUADA")
+    asked = len(emulator.calls("users.info"))
+    assert await people.is_admin("U0EMUADA")
+    assert len(emulator.calls("users.info")) == asked
+    now[0] = 301
+    emulator.workspace.users["U0EMUADA"].is_restricted = True
+    assert not await people.is_admin("U0EMUADA")
+    assert not await people.is_admin("UNOBODY")
+
+
+@pytest.mark.parametrize("mark", ["deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger"])
+def test_no_guest_bot_or_stranger_is_an_admin(mark: str) -> None:
+    """Whatever else their profile says."""
+    assert administers({"is_admin": True})
+    assert not administers({"is_admin": True, mark: True})
+    assert not administers({})
