@@ -1,0 +1,1 @@
+"""What people start: the `parley` command, settings, the default assistant. The only place that sees everything."""

@@ -116,6 +116,7 @@ class _Attempt:
         self._placement = Placement(message.thread_id, message.origin)
         self._journal = Journal()
         self._progress = Progress()
+        self._status_due = False  # a quick answer needs no line that says it is coming
         self._started = _now()
 
     async def run(self) -> None:
@@ -158,6 +159,7 @@ class _Attempt:
         except SurfaceError as exc:
             log.info("turn.greeting_failed", extra={"thread_id": self._lease.thread_id, "reason": str(exc)})
         await asyncio.sleep(THINKING_AFTER_S)
+        self._status_due = True
         if not self._progress.text:
             reply.show(self._progress.draft())
 
@@ -235,7 +237,7 @@ class _Attempt:
         )
         async with aclosing(cast("AsyncGenerator[RunResponse, None]", events)) as open_events:
             async for event in open_events:
-                if self._progress.apply(event, _now()):
+                if self._progress.apply(event, _now()) and (self._progress.text or self._status_due):
                     reply.show(self._progress.draft())
 
     def _answered(self) -> Conclusion:
@@ -292,7 +294,7 @@ class _Attempt:
             scope=message.scope,
             user=message.author.user_id,
             channel=message.channel,
-            model=":".join(part for part in (self._turns.provider, progress.model) if part) or "unknown",
+            model=_model_label(self._turns.provider, progress.model),
             outcome=outcome,
             input_tokens=tokens.input,
             output_tokens=tokens.output,
@@ -333,6 +335,10 @@ class _Attempt:
                 "seconds": round(_now() - self._started, 3),
             },
         )
+
+
+def _model_label(provider: str, model: str) -> str:
+    return f"{provider}:{model}" if provider and model and provider != model else model or provider or "unknown"
 
 
 def _with_first_text(conclusion: Conclusion, at: float | None, started: float) -> Conclusion:

@@ -1,0 +1,55 @@
+"""TerminalSurface: a Reply as text that grows at the end of a terminal.
+
+A terminal cannot edit what has scrolled by, so an edit that goes on from what is shown prints the rest of it,
+and any other edit prints the whole message again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.chat import Limits, MessageRef, Operation, Placement, Rate, Segment
+
+LIMITS = Limits(
+    segment=1_000_000, measure=len, post=Rate(burst=100, per_s=100), edit=Rate(burst=100, per_s=100), min_gap_s=0.05
+)
+
+
+class TerminalSurface:
+    """write: takes text for the terminal as it is."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._shown: dict[str, str] = {}
+
+    @property
+    def limits(self) -> Limits:
+        return LIMITS
+
+    def bucket(self, operation: Operation, placement: Placement) -> str:
+        return f"terminal:{operation}"
+
+    async def open(self, placement: Placement) -> None:
+        pass
+
+    async def status(self, placement: Placement, busy: bool) -> None:
+        pass
+
+    async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
+        self._shown = {key: segment.text}  # only the newest message can still grow
+        self._write(segment.text)
+        return MessageRef(placement.thread_id, key)
+
+    async def find(self, placement: Placement, key: str) -> MessageRef | None:
+        return MessageRef(placement.thread_id, key) if key in self._shown else None
+
+    async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
+        shown = self._shown.get(ref.message)
+        if shown is not None and segment.text.startswith(shown):
+            self._write(segment.text[len(shown) :])
+        else:
+            self._write(f"\n{segment.text}")
+        self._shown = {ref.message: segment.text}
+
+    async def delete(self, placement: Placement, ref: MessageRef) -> None:
+        self._shown.pop(ref.message, None)

@@ -1,0 +1,117 @@
+"""The default assistant: the Agent that answers when no PARLEY_AGENT is set."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import re
+from datetime import UTC, datetime
+from typing import cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bots.settings import Settings, secret
+from core.agent import Agent
+from core.chat.answerer import Answerer, Asker
+from core.errors import ConfigError
+from core.models import Model, infer_model
+from core.models.errors import ModelRetry, UserError
+
+DEFAULT_SYSTEM_PROMPT = """\
+You are Parley, an assistant in a team's chat. Answer the question first, then explain as far as it helps; be \
+brief unless you are asked for more. Write Markdown. Text in square brackets at the start of a message is the \
+name of another person in the same thread. Do not mention or ping people or channels."""
+
+_DICE = re.compile(r"\s*(\d{0,3})\s*[dD]\s*(\d{1,4})\s*(?:([+-])\s*(\d{1,4}))?\s*")
+
+
+def model_name(settings: Settings) -> str:
+    """The model to use: the one that is set, else that of the key which is there, else the demo model."""
+    if settings.parley_model:
+        return settings.parley_model
+    if secret(settings.openai_api_key) or settings.openai_base_url:
+        return "openai:gpt-4o"
+    return "demo"
+
+
+def make_model(settings: Settings) -> Model:
+    """Raises ConfigError for a model that cannot be used as things are set."""
+    provider, _, name = model_name(settings).partition(":")
+    try:
+        if provider == "openai" and name:
+            from core.models.openai import OpenAIModel
+
+            return OpenAIModel(
+                name, base_url=settings.openai_base_url or None, api_key=secret(settings.openai_api_key) or None
+            )
+        if provider == "ollama" and name:
+            from core.models.openai import OpenAIModel
+
+            return OpenAIModel(name, base_url=settings.ollama_base_url, api_key="ollama", system="ollama")
+        return infer_model(model_name(settings))
+    except UserError as exc:
+        if provider == "openai" and not secret(settings.openai_api_key):
+            raise ConfigError(
+                "OPENAI_API_KEY",
+                f"is not set, and PARLEY_MODEL={model_name(settings)} needs it.",
+                "Make one at https://platform.openai.com/api-keys, or try PARLEY_MODEL=demo.",
+            ) from exc
+        raise ConfigError("PARLEY_MODEL", str(exc)) from exc
+
+
+def make_answerer(settings: Settings) -> Answerer:
+    """The agent that PARLEY_AGENT names, else the default assistant. Raises ConfigError."""
+    return _own_agent(settings.parley_agent) if settings.parley_agent else default_assistant(settings)
+
+
+def default_assistant(settings: Settings) -> Answerer:
+    agent: Agent[Asker, str] = Agent(
+        make_model(settings),
+        name="parley",
+        deps_type=Asker,
+        instructions=settings.parley_system_prompt or DEFAULT_SYSTEM_PROMPT,
+    )
+    agent.tool_plain(current_time)
+    agent.tool_plain(roll_dice)
+    return cast("Answerer", agent)
+
+
+def current_time(time_zone: str = "UTC") -> str:
+    """Tell the current date and time.
+
+    Args:
+        time_zone: IANA name of the time zone, such as Europe/Berlin.
+    """
+    try:
+        zone = UTC if time_zone.upper() == "UTC" else ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise ModelRetry(f"{time_zone!r} is not a time zone; use an IANA name such as Europe/Berlin.") from exc
+    return datetime.now(zone).strftime("%A, %d %B %Y, %H:%M:%S %Z")
+
+
+def roll_dice(dice: str = "1d6") -> str:
+    """Roll dice and tell each result and their sum.
+
+    Args:
+        dice: What to roll, as in 2d20 or 1d6+3.
+    """
+    found = _DICE.fullmatch(dice)
+    count, sides = (int(found[1] or 1), int(found[2])) if found else (0, 0)
+    if found is None or not 1 <= count <= 100 or sides < 2:
+        raise ModelRetry(f"{dice!r} cannot be rolled; write it like 2d20 or 1d6+3, at most 100 dice.")
+    bonus = int(f"{found[3]}{found[4]}") if found[3] else 0
+    rolls = [random.randint(1, sides) for _ in range(count)]
+    shown = " + ".join(map(str, rolls)) + (f" {found[3]} {found[4]}" if bonus else "")
+    return f"{dice.strip()}: {shown} = {sum(rolls) + bonus}"
+
+
+def _own_agent(place: str) -> Answerer:
+    module_name, _, attribute = place.partition(":")
+    try:
+        agent = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise ConfigError(
+            "PARLEY_AGENT", f"{place!r} cannot be loaded ({exc}).", "Write it like my_package.my_module:agent."
+        ) from exc
+    if not callable(getattr(agent, "run", None)):
+        raise ConfigError("PARLEY_AGENT", f"{place!r} is no agent: it has no method `run`.")
+    return cast("Answerer", agent)

@@ -1,0 +1,122 @@
+"""Bot: core and the platforms put together, started, and ended so that nobody is left with half an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from bots.settings import Settings, secret
+from core.chat.adapter import Adapter
+from core.chat.answerer import Answerer
+from core.chat.commands import Commands
+from core.chat.desk import Desk
+from core.chat.turn import Turns
+from core.chat.worker import LEASE_MS, Worker
+from core.errors import ConfigError
+from core.replies import RateBudget
+from core.sessions import Leases, Mailboxes, Retention
+from core.store import EmbeddedRedis, Store
+
+log = logging.getLogger(__name__)
+
+FINISH_S = 5.0
+STOP_S = 3.0
+"""After a signal, running answers may finish for FINISH_S, then are stopped visibly within STOP_S: below the ten
+seconds that container platforms give before they kill."""
+
+
+@asynccontextmanager
+async def opened_store(settings: Settings) -> AsyncIterator[Store]:
+    """The Redis that is set, else a server of our own in the data directory. Raises ConfigError."""
+    async with AsyncExitStack() as stack:
+        url = secret(settings.redis_url)
+        if not url:
+            url = (await stack.enter_async_context(EmbeddedRedis(settings.parley_data_dir))).url
+        store = await Store.open(url)
+        stack.push_async_callback(store.aclose)
+        yield store
+
+
+class Bot:
+    """One process's share of the work: it listens on `adapters`, and answers.
+
+    Use: `async with Bot(...) as bot: await bot.run(until)`. The adapters are open then, and closed afterwards.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, answerer: Answerer, adapters: Sequence[Adapter], provider: str = ""
+    ) -> None:
+        self._store = store
+        self._adapters = adapters
+        self._answerer = answerer
+        self._provider = provider
+        self._retention = Retention(
+            session_s=settings.parley_session_days * 24 * 3600, turns=settings.parley_history_turns
+        )
+        mailboxes = Mailboxes(store, self._retention)
+        self._commands = Commands(store, mailboxes, settings.parley_admins)
+        self.desk = Desk(mailboxes, self._commands)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Bot:
+        async with AsyncExitStack() as stack:
+            for adapter in self._adapters:
+                await adapter.open()
+                stack.push_async_callback(adapter.aclose)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Serve until `until` is set, then finish. Raises ConfigError if a platform turns us away for good."""
+        worker = self._worker()
+        working = asyncio.create_task(worker.run(), name="worker")
+        listening = [
+            asyncio.create_task(adapter.listen(self.desk), name=f"listen:{adapter.platform}")
+            for adapter in self._adapters
+        ]
+        ended = asyncio.create_task(until.wait(), name="until")
+        try:
+            done, _ = await asyncio.wait({working, ended, *listening}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            log.info("bot.ending", extra={"running": worker.running})
+            await asyncio.gather(_cancelled(ended, *listening), _drained(worker, working))
+
+    def _worker(self) -> Worker:
+        leases = Leases(self._store, self._retention, _worker_name(), LEASE_MS)
+        surfaces = {adapter.platform: adapter.surface for adapter in self._adapters}
+        turns = Turns(self._answerer, surfaces, self._commands, RateBudget(), self._provider)
+        return Worker(self._store, leases, turns)
+
+
+async def _drained(worker: Worker, working: asyncio.Task[None]) -> None:
+    await _cancelled(working)
+    await worker.drain(FINISH_S, STOP_S)
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _worker_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def no_platform() -> ConfigError:
+    return ConfigError(
+        "SLACK_BOT_TOKEN",
+        "is not set, and neither is DISCORD_BOT_TOKEN: there is no platform to answer on.",
+        "Set one of them (README: Slack in five minutes, Discord in five minutes), or try `parley demo`.",
+    )

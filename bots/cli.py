@@ -1,0 +1,132 @@
+"""The `parley` command. Each command imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bots.settings import Settings
+
+EXIT_CONFIG = 2
+"""Exit code when a setting, an account or an address has to be put right."""
+
+app = typer.Typer(
+    help="Parley: an LLM agent that lives in Slack and Discord.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+slack = typer.Typer(help="Set Parley up in Slack.", no_args_is_help=True)
+discord = typer.Typer(help="Set Parley up in Discord.", no_args_is_help=True)
+app.add_typer(slack, name="slack")
+app.add_typer(discord, name="discord")
+
+
+def main() -> None:
+    """Run the command line; an error that somebody must put right is one line on stderr, and exit code 2."""
+    from core.errors import ConfigError, StoreUnavailable
+
+    try:
+        app()
+    except (ConfigError, StoreUnavailable) as exc:
+        print(f"parley: {exc}", file=sys.stderr)  # noqa: T201  # this is the command line's voice
+        sys.exit(EXIT_CONFIG)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def run() -> None:
+    """Answer on every platform whose tokens are set."""
+    from bots.serve import serve
+
+    _with_settings(serve)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the web page; 0 takes any free one.")] = 0,
+) -> None:
+    """Try Parley without any account: a local Slack and Discord on one web page."""
+    from bots.demo import serve_demo
+
+    _with_settings(lambda settings: serve_demo(settings, port or settings.parley_http_port))
+
+
+@app.command()
+def start() -> None:
+    """What `make run` does: `run` if a platform's token is set, `demo` otherwise."""
+    from bots.settings import Settings
+
+    if Settings.load().has_platform:
+        run()
+    else:
+        demo(port=0)
+
+
+@app.command()
+def chat(
+    new: Annotated[bool, typer.Option("--new", help="Forget the earlier conversation first.")] = False,
+) -> None:
+    """Talk to Parley in this terminal."""
+    from bots.chat import chat_in_terminal
+
+    _with_settings(lambda settings: chat_in_terminal(settings, new=new), log_level="ERROR")
+
+
+@app.command()
+def usage(
+    scope: Annotated[str, typer.Option(help="One workspace or server only, as in slack:T0123.")] = "",
+) -> None:
+    """Show what was used: tokens, cost and time of today, 7 days and 30 days."""
+    from bots.reports import print_usage
+
+    _with_settings(lambda settings: print_usage(settings, scope), log_level="ERROR")
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, Redis, the model and each platform's tokens, and say what to put right."""
+    from bots.doctor import examine
+
+    _with_settings(examine, log_level="ERROR")
+
+
+@slack.command("manifest")
+def slack_manifest(
+    url: Annotated[str, typer.Option(help="Public https address of this bot, for HTTP instead of Socket Mode.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the app and its bot.")] = "Parley",
+    command: Annotated[str, typer.Option(help="The slash command.")] = "/parley",
+) -> None:
+    """Print the app manifest to create the Slack app from."""
+    from adapters.slack.manifest import manifest
+
+    typer.echo(json.dumps(manifest(url or None, name=name, command=command), indent=2))
+
+
+@discord.command("invite")
+def discord_invite() -> None:
+    """Print the link that brings the bot into a server (needs DISCORD_BOT_TOKEN)."""
+    from bots.invite import print_invite
+
+    _with_settings(print_invite, log_level="ERROR")
+
+
+def _with_settings(job: Callable[[Settings], Coroutine[Any, Any, None]], log_level: str = "") -> None:
+    from bots import logs
+    from bots.settings import Settings
+
+    settings = Settings.load()
+    logs.set_up(log_level or settings.parley_log_level)
+    asyncio.run(job(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""`parley run`: every platform whose tokens are set, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from bots import health
+from bots.assistant import make_answerer, model_name
+from bots.bot import Bot, no_platform, opened_store
+from bots.settings import Settings, secret
+from core.chat.adapter import Adapter
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HTTP_PORT = 8080
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises ConfigError for whatever an operator must put right."""
+    until = signalled()
+    adapters, routes = make_adapters(settings)
+    if not adapters:
+        raise no_platform()
+    answerer = make_answerer(settings)
+    name = settings.parley_agent or model_name(settings)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(opened_store(settings))
+        bot = await stack.enter_async_context(
+            Bot(
+                settings,
+                store,
+                answerer,
+                adapters,
+                provider=name.partition(":")[0] if not settings.parley_agent else "",
+            )
+        )
+        app = health.application(store, {adapter.platform: adapter.unready for adapter in adapters}, routes)
+        port = settings.parley_http_port or DEFAULT_HTTP_PORT
+        address = await stack.enter_async_context(health.served(app, settings.parley_http_host, port))
+        if name == "demo":
+            log.warning("bot.demo_model", extra={"reason": "no model is set: set OPENAI_API_KEY or PARLEY_MODEL"})
+        log.info(
+            "bot.started",
+            extra={
+                "platforms": ",".join(a.platform for a in adapters),
+                "model": name,
+                "redis": store.where,
+                "http": address,
+            },
+        )
+        await bot.run(until)
+    log.info("bot.ended")
+
+
+def make_adapters(settings: Settings) -> tuple[list[Adapter], list[web.RouteDef]]:
+    """One adapter for each platform whose token is set; its package is imported only then."""
+    adapters: list[Adapter] = []
+    routes: list[web.RouteDef] = []
+    if secret(settings.slack_bot_token) or secret(settings.slack_app_token):
+        from adapters.slack import SlackAdapter, SlackSettings
+
+        slack = SlackAdapter(
+            SlackSettings(
+                bot_token=secret(settings.slack_bot_token),
+                app_token=secret(settings.slack_app_token),
+                signing_secret=secret(settings.slack_signing_secret),
+                api_url=settings.slack_api_url,
+            )
+        )
+        adapters.append(slack)
+        routes += slack.routes()
+    if secret(settings.discord_bot_token):
+        from adapters.discord import DiscordAdapter, DiscordSettings
+
+        adapters.append(DiscordAdapter(DiscordSettings(secret(settings.discord_bot_token), settings.discord_api_url)))
+    return adapters, routes
+
+
+def signalled() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT; a second one ends the process the hard way."""
+    until = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        if until.is_set():
+            raise SystemExit(128 + number)
+        log.info("bot.signal", extra={"signal": number.name})
+        until.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    return until
