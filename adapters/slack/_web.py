@@ -31,7 +31,12 @@ class Web:
         proxy = proxy_for(settings.api_url)
         # No retries inside a call: a repeated chat.postMessage is a second message, and waiting is core's business.
         client = AsyncWebClient(
-            token=settings.bot_token, base_url=settings.api_url, session=session, proxy=proxy, retry_handlers=[]
+            token=settings.bot_token,
+            base_url=settings.api_url,
+            session=session,
+            proxy=proxy,
+            logger=_quiet("slack_sdk.parley"),  # below INFO it would put every body into a string, logged or not
+            retry_handlers=[],
         )
         client.proxy = proxy  # the SDK has put HTTPS_PROXY in place of None, also for loopback and NO_PROXY
         return cls(session, client, proxy)
@@ -52,8 +57,13 @@ def proxy_for(url: str) -> str | None:
 def quiet_sdk_logs() -> None:
     """Keep the SDK's loggers from DEBUG, where they write message texts, response addresses and raw socket frames."""
     for name in ("slack_sdk", "slack_bolt"):
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
+        _quiet(name)
+
+
+def _quiet(name: str) -> logging.Logger:
+    logger = logging.getLogger(name)
+    logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
+    return logger
 
 
 def _is_loopback(host: str) -> bool:

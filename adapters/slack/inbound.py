@@ -74,6 +74,11 @@ class Slash:
                 return "ask", self.text
 
 
+def event_type(body: Payload) -> str:
+    """The type of the event in an `event_callback`, "" when it says none."""
+    return _text(_table(body.get("event")).get("type"))
+
+
 def read_message(body: Payload, me: Me) -> Message | None:
     """Read an `event_callback` with a `message` or `app_mention`; None when it is nothing said to us.
 
@@ -105,8 +110,8 @@ def read_press(body: Payload) -> Press | None:
     """Read a `block_actions` payload; None unless our Stop button was pressed."""
     if body.get("type") != "block_actions":
         return None
-    for action in body.get("actions") or ():
-        if _table(action).get("action_id") == STOP_ACTION:
+    for action in _rows(body.get("actions")):
+        if action.get("action_id") == STOP_ACTION:
             shown, container = _table(body.get("message")), _table(body.get("container"))
             return Press(
                 stop=_text(action.get("value")),
@@ -139,8 +144,8 @@ def installing_team(body: Payload, me: Me) -> str:
 
     Source: docs.slack.dev, "Events API", fields `authorizations` and `context_team_id`.
     """
-    for authorization in body.get("authorizations") or ():
-        if team := _text(_table(authorization).get("team_id")):
+    for authorization in _rows(body.get("authorizations")):
+        if team := _text(authorization.get("team_id")):
             return team
     return _text(body.get("context_team_id")) or _text(body.get("team_id")) or me.team
 
@@ -193,8 +198,7 @@ def _words(event: Payload, text: str, me: Me) -> str:
 
 def _file_names(event: Payload) -> str:
     """What to say of a message that is nothing but files: their names, so that an answer can speak of them."""
-    files = [_table(file) for file in event.get("files") or ()]
-    names = [_text(file.get("name")) or _text(file.get("title")) or "a file" for file in files]
+    names = [_text(file.get("name")) or _text(file.get("title")) or "a file" for file in _rows(event.get("files"))]
     return f"(attached, not readable for you: {', '.join(names)})" if names else ""
 
 
@@ -211,3 +215,7 @@ def _text(value: object) -> str:
 
 def _table(value: object) -> Payload:
     return value if isinstance(value, Mapping) else {}
+
+
+def _rows(value: object) -> list[Payload]:
+    return [_table(row) for row in value] if isinstance(value, list) else []

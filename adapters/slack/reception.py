@@ -14,7 +14,7 @@ from typing import Any
 
 from adapters.slack._web import Web
 from adapters.slack.commands import BROKEN, FULL, STORE_DOWN, Commands
-from adapters.slack.inbound import Me, Payload, Press, read_message, read_press, read_slash
+from adapters.slack.inbound import Me, Payload, Press, event_type, read_message, read_press, read_slash
 from adapters.slack.people import People
 from adapters.slack.place import Place
 from adapters.slack.whisper import Whisper
@@ -76,9 +76,8 @@ class Reception:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _take_event(self, body: Payload, retry: int) -> bool:
-        event = body.get("event") or {}
-        if event.get("type") in _REMOVED:
-            log.error("slack.app.removed", extra={"event_type": event.get("type")})
+        if (kind := event_type(body)) in _REMOVED:
+            log.error("slack.app.removed", extra={"event_type": kind})
         message = read_message(body, self._me)
         return message is None or await self._take_message(message, retry)
 

@@ -16,7 +16,6 @@ from core.chat import (
     Limits,
     MessageGone,
     MessageRef,
-    NotPermitted,
     Operation,
     Placement,
     PlacementGone,
@@ -103,6 +102,9 @@ class SlackSurface:
         except SurfaceUnavailable:
             self._remember_uncertain(key)
             raise
+        if not posted.get("ts"):
+            self._remember_uncertain(key)
+            raise SurfaceUnavailable("chat.postMessage: an answer without ts")
         self._uncertain.pop(key, None)
         return MessageRef(str(posted.get("channel") or place.channel), str(posted["ts"]))
 
@@ -139,7 +141,9 @@ class SlackSurface:
     async def _search(self, placement: Placement, key: str) -> MessageRef | None:
         try:
             return await self.find(placement, key)
-        except (NotPermitted, PlacementGone) as error:  # without history a second message is the lesser evil
+        except (RateLimited, SurfaceUnavailable):
+            raise
+        except SurfaceError as error:  # we may not read here: a second message is the lesser evil than none
             log.warning("slack.post.not_reconciled", extra={"reason": str(error)})
             return None
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.slack.inbound import Me, read_message, read_press, read_slash
 from core.chat import Message
@@ -172,6 +174,28 @@ def test_the_first_word_of_a_slash_command_decides(typed: str, parts: tuple[str,
     payload = {"command": "/p", "text": typed, "team_id": "T111", "channel_id": "C1", "user_id": "U1"}
     slash = read_slash(payload, ME)
     assert slash is not None and slash.parts == parts
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["message", "C1", "1.1", "U1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
+# fmt: off
+FIELDS = (
+    "type", "event", "channel", "ts", "thread_ts", "text", "user", "bot_id", "files", "user_profile", "authorizations",
+    "actions", "command", "is_ext_shared_channel", "subtype", "client_msg_id",
+)
+# fmt: on
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)), st.data())
+def test_no_payload_makes_reading_raise(payload: dict[str, Any], data: st.DataObject) -> None:
+    """A shape that nobody thought of is acked and left, not delivered again and again."""
+    event = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)))
+    read_message(payload | {"event": event | {"type": "message", "channel": "D1", "ts": "1.1"}}, ME)
+    read_message(payload, ME)
+    read_press(payload | {"type": "block_actions"})
+    read_slash(payload, ME)
 
 
 def _recorded() -> list[Path]:

@@ -163,11 +163,27 @@ async def test_a_post_whose_answer_was_lost_is_found_again(
     ref = await surface.post(placement, Segment("x"), "key-1")
     (message,) = emulator.bot_messages()
     assert ref == MessageRef(message.channel, message.ts)
+    await surface.edit(placement, ref, Segment("xy"))
     connection = Web.connect(settings)
     other_process = SlackSurface(connection.client)
     assert await other_process.find(placement, "key-1") == ref
     assert await other_process.find(placement, "key-2") is None
     await connection.aclose()
+
+
+async def test_without_the_right_to_read_a_lost_post_is_posted_again(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """Two messages are a lesser evil than none; a passing failure of the search is waited out instead."""
+    emulator.fail_next("chat.postMessage", status=502)
+    with pytest.raises(SurfaceUnavailable):
+        await surface.post(placement, Segment("x"), "key-1")
+    emulator.fail_next("conversations.replies", status=502)
+    with pytest.raises(SurfaceUnavailable):
+        await surface.post(placement, Segment("x"), "key-1")
+    emulator.fail_next("conversations.replies", "unknown_method")
+    await surface.post(placement, Segment("x"), "key-1")
+    assert len(emulator.bot_messages()) == 1
 
 
 async def test_refused_blocks_are_sent_once_more_as_text(
