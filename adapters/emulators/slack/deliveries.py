@@ -11,15 +11,18 @@ docs.slack.dev/apis/events-api/using-socket-mode, docs.slack.dev/interactivity/h
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from adapters.emulators.clock import Clock
 from adapters.emulators.slack import events
 from adapters.emulators.slack.workspace import Channel, Json
 
 if TYPE_CHECKING:
     from adapters.emulators.slack.core import Core
 
+T = TypeVar("T")
 Kind = Literal["events_api", "slash_commands", "interactive"]
 
 
@@ -49,13 +52,23 @@ class Attempt:
 
 @dataclass(slots=True)
 class Delivery:
-    """A payload on its way. `ended` is set once it is acknowledged or given up."""
+    """A payload on its way. `ended` is set once it is acknowledged or given up.
+
+    on_ack: called once with the acknowledgement's payload, the moment it comes in.
+    """
 
     kind: Kind
     payload: Json
     accepts_response: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    on_ack: Callable[[Json | None], None] | None = None
+
+    def accept(self, payload: Json | None) -> None:
+        """Hand the acknowledgement on, the first time."""
+        on_ack, self.on_ack = self.on_ack, None
+        if on_ack is not None:
+            on_ack(payload)
 
     @property
     def answer(self) -> Answer | None:
@@ -77,6 +90,23 @@ class Transport(Protocol):
     async def send(self, delivery: Delivery, attempt: Attempt) -> Answer:
         """Make one try and return how it ended; never raises."""
         ...
+
+
+async def first(clock: Clock, work: asyncio.Future[T], deadline: float) -> bool:
+    """Wait for `work` until `deadline` on the clock; say whether it is done, and cancel it where it is not."""
+
+    async def limit() -> None:
+        await clock.sleep(deadline - clock.time())
+
+    waiting = asyncio.ensure_future(limit())
+    both: set[asyncio.Future[Any]] = {work, waiting}  # Any: their results differ
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return work.done()
+    finally:
+        for future in both:
+            future.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 class Dispatcher:
@@ -115,6 +145,8 @@ class Dispatcher:
             delivery.attempts.append(attempt)
             answer = await self.transport.send(delivery, attempt)
             attempt.answer = answer
+            if answer.acknowledged:
+                delivery.accept(answer.payload)
             core.changed("delivery")
             if answer.acknowledged or answer.no_retry or number >= len(waits):
                 break

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from adapters.emulators.slack.deliveries import Answer, Attempt, Delivery
+from adapters.emulators.slack.deliveries import Answer, Attempt, Delivery, first
 from adapters.emulators.slack.workspace import Json
 
 if TYPE_CHECKING:
@@ -52,14 +52,9 @@ class HttpDelivery:
         headers = {}
         if attempt.number:
             headers = {"X-Slack-Retry-Num": str(attempt.number), "X-Slack-Retry-Reason": attempt.reason}
-        limit = asyncio.ensure_future(self._core.clock.sleep(self._core.settings.ack_timeout_s))
+        deadline = self._core.now() + self._core.settings.ack_timeout_s
         work = asyncio.ensure_future(self._ask(body, kind, headers))
-        try:
-            await asyncio.wait({work, limit}, return_when=asyncio.FIRST_COMPLETED)
-            return work.result() if work.done() else Answer("http_timeout")
-        finally:
-            limit.cancel()
-            work.cancel()
+        return work.result() if await first(self._core.clock, work, deadline) else Answer("http_timeout")
 
     async def _ask(self, body: bytes, kind: str, headers: dict[str, str]) -> Answer:
         try:

@@ -128,7 +128,21 @@ class Persons:
         payload |= {"is_enterprise_install": "false", "response_url": reply_to.url}
         payload["trigger_id"] = core.new_trigger(author.id)
         delivery = core.dispatcher.start("slash_commands", payload, accepts_response=True)
-        return Invocation(delivery, reply_to)
+        invocation = Invocation(delivery, reply_to)
+        delivery.on_ack = lambda answer: self._show_ack(invocation, answer)
+        return invocation
+
+    def _show_ack(self, invocation: Invocation, payload: Json | None) -> None:
+        """Show what came with the acknowledgement of a command."""
+        core, target = self._core, invocation.reply_to
+        if not payload:
+            return
+        try:
+            core.response_urls.show(target, payload)
+        except SlackError as refused:
+            invocation.error = refused.error
+            text = f"The response was refused: `{refused.error}`"
+            invocation.notes.append(posting.slackbot_says(core, target.channel, target.user, text))
 
     def _escaped(self, text: str) -> str:
         def named(match: re.Match[str]) -> str:
@@ -189,7 +203,7 @@ class Persons:
         return body | {"enterprise": None, "is_enterprise_install": False}
 
     async def settle(self, invocation: Invocation) -> None:
-        """Wait until it is acknowledged or given up, and do what Slack then shows the person."""
+        """Wait until it is acknowledged or given up; then Slackbot tells the person that it failed."""
         core = self._core
         await invocation.delivery.ended.wait()
         target = invocation.reply_to
@@ -201,13 +215,6 @@ class Persons:
             what = str(invocation.delivery.payload.get("command", "This app"))
             text = f"{what} did not respond: `{invocation.error}`"
             invocation.notes.append(posting.slackbot_says(core, target.channel, target.user, text))
-        elif answer is not None and answer.payload and invocation.delivery.kind == "slash_commands":
-            try:
-                core.response_urls.show(target, answer.payload)
-            except SlackError as refused:
-                invocation.error = refused.error
-                text = f"The response was refused: `{refused.error}`"
-                invocation.notes.append(posting.slackbot_says(core, target.channel, target.user, text))
 
     def stop(self, user: str, channel: Channel, thread_ts: str) -> None:
         """Press Slack's own Stop button of an agent session."""

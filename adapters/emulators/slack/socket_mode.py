@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import json
 import uuid
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import WSMsgType, web
 
-from adapters.emulators.slack.deliveries import Answer, Attempt, Delivery
+from adapters.emulators.slack.deliveries import Answer, Attempt, Delivery, first
 from adapters.emulators.slack.limits import SOCKETS_PER_APP, TICKET_LIFETIME_S
 from adapters.emulators.slack.workspace import Json
 
@@ -29,12 +30,13 @@ _TIMEOUT = Answer("timeout")
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """One open socket. waiting: envelope id to the future of its acknowledgement."""
+    """One open socket. waiting, sent: by envelope id, the future of its acknowledgement and what it is."""
 
     number: int
     socket: web.WebSocketResponse
     request: web.Request
     waiting: dict[str, asyncio.Future[Answer]] = field(default_factory=dict)
+    sent: dict[str, Delivery] = field(default_factory=dict)
     leaving: bool = False
 
     async def send(self, frame: Json) -> bool:
@@ -107,7 +109,9 @@ class SocketMode:
         future = connection.waiting.get(str(frame.get("envelope_id")))
         if future is not None and not future.done():
             payload = frame.get("payload")
-            future.set_result(Answer(payload=payload if isinstance(payload, dict) else None))
+            answer = Answer(payload=payload if isinstance(payload, dict) else None)
+            connection.sent[str(frame["envelope_id"])].accept(answer.payload)
+            future.set_result(answer)
 
     def _forget(self, connection: Connection) -> None:
         if connection in self.connections:
@@ -122,8 +126,8 @@ class SocketMode:
 
         A first try without any connection fails at once; a repeat waits for one as long as a try lasts.
         """
-        timeout = self._core.settings.ack_timeout_s
-        if not self._open() and (attempt.number == 0 or not await self._wait(self._connected.wait(), timeout)):
+        deadline = self._core.now() + self._core.settings.ack_timeout_s
+        if not self._open() and (attempt.number == 0 or not await self._wait(self._connected.wait(), deadline)):
             return _TIMEOUT
         connection = self._next()
         if connection is None:
@@ -131,26 +135,19 @@ class SocketMode:
         attempt.where = str(connection.number)
         envelope_id = str(uuid.uuid4())
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        connection.waiting[envelope_id] = future
+        connection.waiting[envelope_id], connection.sent[envelope_id] = future, delivery
         try:
             if not await connection.send(self._envelope(envelope_id, delivery, attempt)):
                 return _TIMEOUT
-            await self._wait(asyncio.shield(future), timeout)
+            await self._wait(asyncio.shield(future), deadline)
             return future.result() if future.done() else _TIMEOUT
         finally:
-            del connection.waiting[envelope_id]
+            del connection.waiting[envelope_id], connection.sent[envelope_id]
             future.cancel()
 
-    async def _wait(self, what: object, seconds: float) -> bool:
-        """Wait for `what`, at most `seconds` on the emulator's clock; say whether it came."""
-        work = asyncio.ensure_future(what)  # type: ignore[call-overload]  # a coroutine or a future, both fit
-        limit = asyncio.ensure_future(self._core.clock.sleep(seconds))
-        try:
-            await asyncio.wait({work, limit}, return_when=asyncio.FIRST_COMPLETED)
-            return bool(work.done())
-        finally:
-            work.cancel()
-            limit.cancel()
+    async def _wait(self, what: Awaitable[object], deadline: float) -> bool:
+        """Wait for `what` until `deadline` on the emulator's clock; say whether it came."""
+        return await first(self._core.clock, asyncio.ensure_future(what), deadline)
 
     def _open(self) -> list[Connection]:
         return [connection for connection in self.connections if not connection.leaving]
