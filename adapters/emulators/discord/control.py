@@ -68,6 +68,13 @@ class Control(People):
         """Turn new gateway connections away with 503."""
         self.gateway.refusing = refusing
 
+    def hold_connections(self, held: bool = True) -> None:
+        """Let new gateway connections wait at the door, so that a lost connection stays lost for a while."""
+        if held:
+            self.gateway.admitting.clear()
+        else:
+            self.gateway.admitting.set()
+
     def allow_intents(self, intents: int) -> None:
         """Set the privileged intents switched on in the portal; identifying with others is closed with 4014."""
         self.world.portal_intents = intents

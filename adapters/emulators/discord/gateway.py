@@ -43,6 +43,7 @@ class Gateway:
     """All connections and sessions of the bot, and the switches that disturb them.
 
     acks: whether heartbeats are acknowledged.   refusing: whether new connections are turned away with 503.
+    admitting: while cleared, new connections wait at the door.
     """
 
     def __init__(self, world: World) -> None:
@@ -51,6 +52,8 @@ class Gateway:
         self.connections: list[Connection] = []
         self.acks = True
         self.refusing = False
+        self.admitting = asyncio.Event()
+        self.admitting.set()
         self.presences: list[Json] = []
         self._identified: list[float] = []
         world.hub.subscribe(self.sessions.offer)
@@ -58,6 +61,7 @@ class Gateway:
     async def connect(self, request: web.Request, own_url: str) -> web.StreamResponse:
         """Serve one connection until it ends. Without an upgrade, say what this is."""
         socket = web.WebSocketResponse(max_msg_size=64 * 1024, autoping=True)
+        await self.admitting.wait()
         if self.refusing:
             return web.Response(status=503, text="no gateway here at the moment")
         if not socket.can_prepare(request):

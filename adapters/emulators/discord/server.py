@@ -131,6 +131,7 @@ class DiscordEmulator(Control):
         return web.Response(body=found.data, headers={"Content-Type": kind})
 
     async def _shut_down(self, app: web.Application) -> None:
+        self.gateway.admitting.set()
         await self.gateway.close_all(1001, "Going away")
 
     def _note(self, event: Event) -> None:
