@@ -121,6 +121,8 @@ def reason(error: BaseException) -> str:
         return f"HTTP {status_of(error)} without an answer of Slack's" if status_of(error) else "an unreadable answer"
     if isinstance(error, asyncio.TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the server's certificate is not trusted"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection ({error.os_error.strerror or type(error.os_error).__name__})"
     return f"no answer ({type(error).__name__})"

@@ -51,6 +51,9 @@ class KeepingIntake:
         return stop in self.running
 
     async def command(self, call: CommandCall) -> str:
+        self.attempts += 1
+        if self.gate:
+            await self.gate.wait()
         if self.failure:
             raise self.failure
         self.calls.append(call)

@@ -246,7 +246,7 @@ async def test_a_refused_address_is_not_tried_for_ever(
     await emulator.drop_connections()
     await until(lambda: adapter.unready() is not None)
     asked = len(emulator.calls("apps.connections.open"))
-    await until(lambda: len(emulator.calls("apps.connections.open")) >= asked + 2)
+    await until(lambda: len(emulator.calls("apps.connections.open")) >= asked + 6)
     emulator.refuse_connections(False)
     await until(lambda: adapter.unready() is None)
     await emulator.say("ada", emulator.dm("ada"), "hello")

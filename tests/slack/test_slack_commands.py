@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import hmac
+import time
+import urllib.parse
 from typing import Any
 
+import aiohttp
 import pytest
 
 from adapters.emulators.slack.emulator import SlackEmulator
-from adapters.slack import SlackAdapter
+from adapters.slack import SlackAdapter, SlackSettings
 from adapters.slack.people import People, administers
 from core.chat import StoreUnavailable
 
@@ -146,3 +152,59 @@ def test_no_guest_bot_or_stranger_is_an_admin(mark: str) -> None:
     assert administers({"is_admin": True})
     assert not administers({"is_admin": True, mark: True})
     assert not administers({})
+
+
+@pytest.fixture
+def slash_over_http(emulator: SlackEmulator) -> Any:
+    """Send a signed slash command whose response_url nobody answers, and return the HTTP status."""
+
+    async def send(text: str, trigger: str) -> int:
+        fields = {"command": "/parley", "text": text, "team_id": emulator.team_id, "channel_id": "C0EMUGENERAL"}
+        fields |= {"user_id": "U0EMUADA", "trigger_id": trigger, "response_url": f"{emulator.api_url}nowhere/at/all"}
+        body, stamp = urllib.parse.urlencode(fields), str(int(time.time()))
+        key, signed = emulator.signing_secret.encode(), f"v0:{stamp}:{body}".encode()
+        headers = {"X-Slack-Request-Timestamp": stamp, "Content-Type": "application/x-www-form-urlencoded"}
+        headers["X-Slack-Signature"] = "v0=" + hmac.new(key, signed, hashlib.sha256).hexdigest()
+        url = emulator.core.dispatcher.transport.url  # type: ignore[attr-defined]  # HTTP mode's transport has it
+        async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+            return answer.status
+
+    return send
+
+
+async def test_a_command_that_comes_twice_is_carried_out_once(
+    http_adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any, slash_over_http: Any
+) -> None:
+    """A proxy may repeat a request; its trigger is the same."""
+    assert [await slash_over_http("ask me", "t-1") for _ in range(2)] == [200, 200]
+    assert await slash_over_http("ask again", "t-2") == 200
+    await until(lambda: len(intake.messages) == 2)
+    assert len(emulator.bot_messages()) == 2
+
+
+async def test_an_answer_that_the_response_url_does_not_take_comes_another_way(
+    http_adapter: SlackAdapter, emulator: SlackEmulator, until: Any, slash_over_http: Any
+) -> None:
+    """The person waits for it, whatever became of the address."""
+    assert await slash_over_http("usage", "t-1") == 200
+    await until(lambda: emulator.ephemerals("ada"))
+    assert emulator.ephemerals("ada")[0].text == "**Usage**"
+
+
+async def test_stopping_finishes_the_commands_in_hand(
+    settings: SlackSettings, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """They were acked, so nobody else will carry them out."""
+    adapter = SlackAdapter(settings)
+    await adapter.open()
+    listening = asyncio.create_task(adapter.listen(intake))
+    await until(lambda: adapter.unready() is None)
+    intake.gate = asyncio.Event()
+    await emulator.slash("ada", "general", "/parley", "usage")
+    await until(lambda: intake.attempts)
+    listening.cancel()
+    await until(lambda: emulator.connections == 0)
+    intake.gate.set()
+    await asyncio.gather(listening, return_exceptions=True)
+    await adapter.aclose()
+    assert emulator.ephemerals("ada")[0].text == "**Usage**"

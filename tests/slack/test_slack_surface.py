@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 
 from adapters.emulators.slack.emulator import SlackEmulator
 from adapters.slack import SlackSettings, SlackSurface
+from adapters.slack._errors import reason, surface_error
 from adapters.slack._web import Web
 from core.chat import (
     MessageGone,
@@ -258,3 +262,25 @@ async def test_the_edit_rate_is_never_refused(
             emulator.advance(1 / rate.per_s)
         await surface.edit(placement, ref, Segment(str(number)))
     assert emulator.rate_limited.get("chat.update", 0) == 0
+
+
+async def test_the_post_rate_is_never_refused(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """A long answer is several messages in one channel."""
+    rate = surface.limits.post
+    for number in range(40):
+        if number >= rate.burst:
+            emulator.advance(1 / rate.per_s)
+        await surface.post(placement, Segment(str(number)), f"k{number}")
+    assert emulator.rate_limited.get("chat.postMessage", 0) == 0
+    assert len(emulator.bot_messages()) == 40
+
+
+def test_a_certificate_nobody_trusts_has_words_of_its_own() -> None:
+    """It is what an operator behind an inspecting proxy meets first."""
+    key = ConnectionKey("slack.example", 443, True, True, None, None, None)
+    distrusted = aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("self-signed"))
+    assert reason(distrusted) == "the server's certificate is not trusted"
+    assert isinstance(surface_error("auth.test", distrusted), SurfaceUnavailable)
+    assert reason(TimeoutError()) == "no answer in time"
