@@ -38,6 +38,7 @@ _LATENCY_BOUND_S: Final = 30.0
 _STEADY_S: Final = 60.0
 _LONGEST_WAIT_S: Final = 300.0
 _BLOCKED_WAIT_S: Final = 600.0
+_GOODBYE_S: Final = 5.0
 
 
 def bad_token(problem: str = "Discord does not accept this token.") -> ConfigError:
@@ -166,9 +167,8 @@ class Gateway:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway_url)
         client = self._build()
         try:
-            async with client:
-                self._client = client
-                await client.start(self._token)
+            self._client = client
+            await client.start(self._token)
         except discord.LoginFailure:
             raise bad_token() from None
         except discord.PrivilegedIntentsRequired:
@@ -187,4 +187,20 @@ class Gateway:
             return type(exc).__name__, 0.0
         finally:
             self._client = None
+            await _close(client)
         return "closed by Discord", 0.0
+
+
+async def _close(client: GatewayClient) -> None:
+    """Close `client` within a bound: a dead connection never answers our goodbye."""
+    greeting = getattr(client._connection, "_ready_task", None)
+    if isinstance(greeting, asyncio.Task):  # waits for more guilds to be announced; discord.py leaves it behind
+        greeting.cancel()
+        await asyncio.gather(greeting, return_exceptions=True)
+    try:
+        async with asyncio.timeout(_GOODBYE_S):
+            await client.close()
+    except TimeoutError:
+        await client.http.close()
+    except AttributeError:  # it was cancelled before it had anything to close
+        pass

@@ -73,6 +73,8 @@ class Commands:
 
     def _asked(self, interaction: discord.Interaction, question: str, response: str) -> Message:
         place = read_place(interaction.channel, interaction.guild_id)
+        if not place.channel:
+            raise ValueError("the interaction names no channel")
         origin = Asked(
             application=str(interaction.application_id),
             token=interaction.token,
@@ -104,7 +106,7 @@ class Commands:
             user=names.user_id(str(interaction.user.id)),
             scope=names.scope_id(place.guild),
             channel=names.channel_id(place.guild, place.parent or place.channel),
-            thread_id=names.thread_id(place.guild, place.channel),
+            thread_id=names.thread_id(place.guild, place.channel) if place.channel else None,
             is_admin=place.guild is not None and interaction.permissions.manage_guild,
         )
         try:

@@ -76,11 +76,7 @@ class DiscordSurface:
         origin = decode(placement.origin)
         if not busy or isinstance(origin, Asked):
             return
-        spot = self._places.get(placement.thread_id)
-        channel = spot.channel if spot else channel_of(placement.thread_id)
-        await self._settled(
-            f"status:{channel}", lambda: self._rest.call("POST", "/channels/{channel}/typing", channel=channel)
-        )
+        await self._settled(f"status:{placement.thread_id}", lambda: self._typing(placement))
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         return await self._settled(f"post:{placement.thread_id}", lambda: self._post(placement, segment, key))
@@ -142,6 +138,10 @@ class DiscordSurface:
                 raise
             return _Spot(start.parent, start.anchor)
         return _Spot(start.anchor)
+
+    async def _typing(self, placement: Placement) -> None:
+        spot = await self._spot(placement)
+        await self._rest.call("POST", "/channels/{channel}/typing", channel=spot.channel)
 
     async def _post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         origin = decode(placement.origin)
