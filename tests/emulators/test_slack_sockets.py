@@ -58,7 +58,10 @@ async def emulator() -> AsyncIterator[SlackEmulator]:
 @pytest.fixture
 async def client(emulator: SlackEmulator) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession(trust_env=False) as session:
-        yield Client(emulator, session)
+        client = Client(emulator, session)
+        yield client
+        for socket in client.opened:
+            await socket.close()
 
 
 async def test_a_ticket_is_good_once_and_for_thirty_seconds(emulator: SlackEmulator, client: Client) -> None:
@@ -214,7 +217,8 @@ async def test_two_emulators_can_live_in_one_application() -> None:
         async with aiohttp.ClientSession(trust_env=False) as session:
             async with session.post(emulator.api_url + "api.test", json={"a": "b"}) as answer:
                 assert (await answer.json())["args"] == {"a": "b"}
-            await Client(emulator, session).open()
+            socket = await Client(emulator, session).open()
             await emulator.aclose()
+            await socket.close()
     finally:
         await runner.cleanup()
