@@ -239,8 +239,8 @@ _PARAGRAPHS = (
     "full stop.",
 )
 _LIST = (
-    "- the first words appear soon\n- the middle keeps moving\n  - also where lists are nested\n- the end is complete\n\n"
-    "1. ask\n2. wait a moment\n3. read"
+    "- the first words appear soon\n- the middle keeps moving\n  - also where lists are nested\n"
+    "- the end is complete\n\n1. ask\n2. wait a moment\n3. read"
 )
 _TABLE = (
     "| what | why |\n|---|---|\n| headings | they survive the cut |\n| tables | they stay in line |\n"

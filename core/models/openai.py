@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import urllib.parse
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -83,9 +84,13 @@ class OpenAIModel(Model):
             raise UserError("OpenAIModel needs the name of a model, as 'gpt-4o'")
         self._model_name = name
         self._base_url = (base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+        where = urllib.parse.urlsplit(self._base_url)
+        self._is_openai = where.hostname == "api.openai.com"
         self._api_key = api_key or os.environ.get("OPENAI_API_KEY") or ""
-        if not self._api_key and "api.openai.com" in self._base_url:
+        if not self._api_key and self._is_openai:
             raise UserError("OpenAI needs an API key: set OPENAI_API_KEY (or OPENAI_BASE_URL for another server)")
+        if self._api_key and where.username:
+            raise UserError("The base URL has a user name in it, and there is an API key as well; use one of the two")
         self._system = system
         self.system_prompt_role = system_prompt_role
         self._transport: Transport = HttpxTransport(http_client) if http_client else AiohttpTransport()
@@ -178,7 +183,7 @@ class OpenAIModel(Model):
             body.pop("parallel_tool_calls", None)
         if (tokens := given.get("max_tokens")) is not None:
             # OpenAI's reasoning models refuse the old name, compatible servers often know no other
-            body["max_completion_tokens" if "api.openai.com" in self._base_url else "max_tokens"] = tokens
+            body["max_completion_tokens" if self._is_openai else "max_tokens"] = tokens
         if effort := given.get("openai_reasoning_effort"):
             body["reasoning_effort"] = effort
         if user := given.get("openai_user"):
@@ -306,8 +311,9 @@ class OpenAIStreamedResponse(StreamedResponse):
         self._reader = ChunkReader(self.parts, model_name)
         self._asked_for = model_name
         self._done = False
+        self._begun = False
         self._first: list[ModelResponseStreamEvent] = []
-        self._batches: AsyncGenerator[list[ModelResponseStreamEvent], None] = self._read()
+        self._rest: AsyncGenerator[ModelResponseStreamEvent, None] = self._read()
 
     @property
     def model_name(self) -> str:
@@ -318,68 +324,70 @@ class OpenAIStreamedResponse(StreamedResponse):
 
     async def open(self) -> None:
         """Read to the first piece of the answer."""
-        async for events in self._batches:
-            self._first += events
-            if self._reader.delivered:
-                return
+        async for event in self._rest:
+            self._first.append(event)
+            return
 
     async def aclose(self) -> None:
         await super().aclose()
-        await self._batches.aclose()
+        await self._rest.aclose()
 
     async def _iterate(self) -> AsyncIterator[ModelResponseStreamEvent]:
         for event in self._first:
             yield event
         try:
-            async for events in self._batches:
-                for event in events:
-                    yield event
+            async for event in self._rest:
+                yield event
         except ModelTimeout:
             raise
         except ModelConnectionError as exc:
             raise self._broken(str(exc)) from exc
 
-    async def _read(self) -> AsyncGenerator[list[ModelResponseStreamEvent], None]:
-        """The events of the response, one list for each read of the connection."""
+    async def _read(self) -> AsyncGenerator[ModelResponseStreamEvent, None]:
+        """The events of the response, none read before it is asked for."""
         if self._reply.headers.get("content-type", "").startswith("application/json"):
-            yield await self._read_whole()
+            for event in await self._read_whole():
+                yield event
             return
         parser = SSEParser()
-        phase, seconds = "first event", self._limits.first_event_s
         while not self._done:
+            data = await self._read_some()
             try:
-                async with self._limits.within(phase, seconds):
-                    data = await self._reply.read_some()
-            except ModelConnectionError:
-                if self._reader.finish_reason is None:
-                    raise
-                data = b""  # the answer was whole; only its last formalities are missing
-            phase, seconds = "idle", self._limits.idle_s
-            if self._reader.finish_reason is not None:
-                seconds = min(seconds, _AFTER_FINISH_S)
-            events: list[ModelResponseStreamEvent] = []
-            try:
-                for sse in parser.feed(data) if data else parser.finish():
-                    self._take(sse, events)
+                sent = parser.feed(data) if data else parser.finish()
             except EventTooLong as exc:
                 raise self._broken(str(exc)) from exc
-            finally:
-                self.finish_reason = self._reader.finish_reason
-                if events:
-                    yield events
+            for sse in sent:
+                for event in self._take(sse):
+                    yield event
+            self.finish_reason = self._reader.finish_reason
             if not data:
                 break
         self._check_end()
 
+    async def _read_some(self) -> bytes:
+        """The next bytes; b"" at the end. Raises ModelConnectionError."""
+        reader, limits = self._reader, self._limits
+        phase, seconds = ("idle", limits.idle_s) if self._begun else ("first event", limits.first_event_s)
+        if reader.finish_reason is not None:
+            seconds = min(seconds, _AFTER_FINISH_S)
+        try:
+            async with limits.within(phase, seconds):
+                data = await self._reply.read_some()
+        except ModelConnectionError:
+            if reader.finish_reason is None:
+                raise
+            data = b""  # the answer was whole; only its last formalities are missing
+        self._begun = True
+        return data
+
     async def _read_whole(self) -> list[ModelResponseStreamEvent]:
-        """The answer of a server that does not stream, as one batch."""
+        """The answer of a server that does not stream."""
         data = await _read_all(self._reply, self._limits)
-        events: list[ModelResponseStreamEvent] = []
         try:
             body = read_json(data)
             if error := body.get("error"):
                 raise error_of(200, self._asked_for, {"error": error})
-            events += self._reader.read(as_chunk(body))
+            events = list(self._reader.read(as_chunk(body)))
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
             shown = data[:2000].decode("utf-8", "replace")
             raise UnexpectedModelBehavior("The provider's answer is not a chat completion", shown) from exc
@@ -388,16 +396,14 @@ class OpenAIStreamedResponse(StreamedResponse):
         self._check_end()
         return events
 
-    def _take(self, sse: ServerSentEvent, events: list[ModelResponseStreamEvent]) -> None:
-        """One event of the server. Raises what it says when it is an error."""
-        if self._done:
-            return
+    def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
+        """The events of one event of the server. Raises what it says when it is an error."""
         data = sse.data.strip()
+        if self._done or not data:
+            return []
         if data == b"[DONE]":
             self._done = True
-            return
-        if not data:
-            return
+            return []
         try:
             chunk = read_json(data)
             if not isinstance(chunk, dict):
@@ -407,7 +413,7 @@ class OpenAIStreamedResponse(StreamedResponse):
         if (error := chunk.get("error")) or (sse.event == "error"):
             raise error_of(200, self._asked_for, {"error": error} if error else chunk)
         try:
-            events += self._reader.read(chunk)
+            return list(self._reader.read(chunk))
         except (TypeError, AttributeError, LookupError) as exc:
             raise self._broken("the server sent something that is not a chat completion") from exc
 
