@@ -37,11 +37,8 @@ _ASIDE = "\ufdd0"  # a noncharacter: in no text that people exchange
 _SET_ASIDE = re.compile(f"{_ASIDE}(\\d+){_ASIDE}")
 _AUTOLINK = re.compile(r"<((?:https?|mailto|tel):[^\s<>]*)>", re.IGNORECASE)
 _MAIL_AUTOLINK = re.compile(r"<([\w.!#$%&'*+/=?^{|}~-]+@[\w-]+(?:\.[\w-]+)+)>")
-_LINK = re.compile(
-    r"(!?)\[((?:[^\[\]\\]|\\.)*)\]"  # the label, without brackets of its own
-    r"\(\s{0,9}<?((?:[^()\s<>]|\([^()\s]*\))*)>?"  # the address
-    r"((?:\s{1,9}(?:\"[^\"]*\"|'[^']*'))?)\s{0,9}\)"  # a title
-)
+_BRACKETED_TARGET = re.compile(r"\]\(\s{0,9}<([^\s<>]*)>")
+_TARGET = re.compile(r"\]\((?=\s{0,9}([^\s()<>]*))")
 _DEFINITION = re.compile(r"^( {0,3})\[([^\[\]]+)\]:[ \t]*<?([^\s<>]+)>?", re.MULTILINE)
 _ALLOWED = re.compile(r"(?:https?|mailto|tel):", re.IGNORECASE)
 _LESS_THAN_ENTITY = re.compile(r"&(?:#0*60|#x0*3c|lt);?", re.IGNORECASE)
@@ -139,21 +136,18 @@ def _paragraph(text: str) -> str:
 
 
 def _words(text: str) -> str:
+    text = _BRACKETED_TARGET.sub(r"](\1", text)
     text = _AUTOLINK.sub(r"[\1](\1)", text)
     text = _MAIL_AUTOLINK.sub(r"[\1](mailto:\1)", text)
-    text = _LINK.sub(_safe_link, text)
+    text = text.replace("![](", "[image](").replace("![", "[")
+    text = _TARGET.sub(_safe_target, text)
     text = _DEFINITION.sub(_safe_definition, text)
-    text = text.replace("![", "[")
     return _LESS_THAN_ENTITY.sub("&lt;", text).replace("<", "&lt;")
 
 
-def _safe_link(link: re.Match[str]) -> str:
-    image, label, url, title = link.groups()
-    if not _ALLOWED.match(url):
-        return f"{label} ({url})" if label else url
-    if image:
-        return f"[{label or 'image'}]({url})"
-    return f"[{label}]({url}{title})"
+def _safe_target(target: re.Match[str]) -> str:
+    """Part the words of a link from an address that is not allowed: `[x] (javascript:y)` is text."""
+    return "](" if _ALLOWED.match(target.group(1)) else "] ("
 
 
 def _safe_definition(definition: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -65,10 +66,11 @@ def test_markdown_without_references_is_shown_as_it_was_written(text: str) -> No
         ("```c\n#include <stdio.h>\nx<y;\n```", "```c\n#include <stdio.h>\nx<y;\n```"),
         ("```\n<@U1>", "```\n<\u200b@U1>"),
         ("    <!channel>\n", "    <\u200b!channel>\n"),
-        ("[ok](https://a.b) [no](javascript:alert(1))", "[ok](https://a.b) no (javascript:alert(1))"),
-        ("[`x`](slack://open)", "`x` (slack://open)"),
+        ("[ok](https://a.b) [no](javascript:alert(1))", "[ok](https://a.b) [no] (javascript:alert(1))"),
+        ("[`x`](slack://open)", "[`x`] (slack://open)"),
         ("![cat](https://a.b/c.png) ![](https://a.b)", "[cat](https://a.b/c.png) [image](https://a.b)"),
-        ("[click](<!channel>)", "click (!channel)"),
+        ("[click](<!channel>) [ok](<https://a.b>)", "[click] (!channel) [ok](https://a.b)"),
+        ("a[i](x) [](https://a.b)", "a[i] (x) [](https://a.b)"),
         ("[1]: data:text/html,x", "1: data:text/html,x"),
         ("&lt;!here&gt; &#x3C;!here>", "&lt;!here&gt; &lt;!here>"),
         ("[t](https://a.b 'title')", "[t](https://a.b 'title')"),
@@ -77,6 +79,14 @@ def test_markdown_without_references_is_shown_as_it_was_written(text: str) -> No
 def test_the_markdown_block_is_escaped_by_its_rules(written: str, shown: str) -> None:
     """Prose, code, links and images each have their own rule."""
     assert block_text(written) == shown
+
+
+@pytest.mark.parametrize("piece", ["[\\", "`a", "- ", "[a]((", "<a@a.a", "&#0", "![", "](<", "[a]: <"])
+def test_no_text_takes_long_to_render(piece: str) -> None:
+    """A model that goes round in circles must not hold up the other answers."""
+    began = time.perf_counter()
+    block_text(piece * 20_000 + "<](")
+    assert time.perf_counter() - began < 2
 
 
 def test_the_measure_counts_bytes_with_escapes() -> None:
