@@ -82,7 +82,7 @@ async def collected() -> dict[str, dict[str, Any]]:
             posted = await answer.json()
         await emulator.press("ada", posted["ts"], "a", channel="general")
         await emulator.slash("ada", "general", "/parley", "usage")
-        await emulator.delete_message(message)
+        await emulator.delete_message(await emulator.say("ada", "general", "Delete this message"))
         emulator.invite("parley", "random")
         await emulator.open_home("ada", "messages")
         await emulator.press_stop("ada", "general", message.ts)

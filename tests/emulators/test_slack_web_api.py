@@ -138,6 +138,7 @@ async def test_post_refuses_what_it_cannot_place(emulator: SlackEmulator, client
     assert await error(post(channel="C404", text="x")) == "channel_not_found"
     assert await error(post(channel=RANDOM, text="x")) == "not_in_channel"
     assert await error(post(channel=GENERAL, text="x", thread_ts="nonsense")) == "invalid_thread_ts"
+    emulator.settings.lost_threads = "refuse"
     assert await error(post(channel=GENERAL, text="x", thread_ts="1712345600.000100")) == "thread_not_found"
     assert await error(client.api_call("chat.postMessage", json={"channel": GENERAL})) == "no_text"
     root = await posted(emulator, client, text="root")
@@ -147,6 +148,27 @@ async def test_post_refuses_what_it_cannot_place(emulator: SlackEmulator, client
     assert await error(post(channel=GENERAL, text="x")) == "is_archived"
     secret = emulator.add_channel("secret", ["ada"], kind="group")
     assert await error(post(channel=secret.id, text="x")) == "channel_not_found"
+
+
+async def test_a_post_to_a_deleted_thread_comes_out_in_the_channel(
+    emulator: SlackEmulator, client: AsyncWebClient
+) -> None:
+    """Measured on live workspaces: no error, only an answer without thread_ts. A root with replies stays one."""
+    question = await emulator.say("ada", "general", "never mind")
+    kept = await emulator.say("ada", "general", "go on")
+    await posted(emulator, client, text="first part", thread_ts=kept.ts)
+    await emulator.delete_message(question)
+    await emulator.delete_message(kept)
+    stray = await client.chat_postMessage(channel=GENERAL, text="answer", thread_ts=question.ts)
+    assert "thread_ts" not in stray["message"]
+    threaded = await client.chat_postMessage(channel=GENERAL, text="second part", thread_ts=kept.ts)
+    assert threaded["message"]["thread_ts"] == kept.ts
+    thread = (await client.conversations_replies(channel=GENERAL, ts=kept.ts))["messages"]
+    assert [one["text"] for one in thread] == ["This message was deleted.", "first part", "second part"]
+    told = [one.payload["event"] for one in emulator.deliveries("message") if "subtype" in one.payload["event"]]
+    assert [event["subtype"] for event in told] == ["message_deleted", "message_changed"]
+    assert told[1]["message"]["subtype"] == "tombstone"
+    assert told[1]["previous_message"]["text"] == "go on"
 
 
 async def test_a_post_to_a_person_lands_in_their_direct_message(

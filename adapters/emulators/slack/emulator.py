@@ -77,6 +77,7 @@ class SlackEmulator:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        await self.core.tasks.aclose()
 
     @contextlib.asynccontextmanager
     async def running(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[SlackEmulator]:

@@ -12,6 +12,8 @@ from adapters.emulators.slack.workspace import Ephemeral, Json, Message, Shown
 if TYPE_CHECKING:
     from adapters.emulators.slack.core import Core
 
+TOMBSTONE = "This message was deleted."
+
 
 def shown(core: Core, text: str, blocks: list[Json], parsing: Parsing, *, links: bool, media: bool) -> Shown:
     """Return this text and these blocks as a state people see, with whom it notifies and what Slack fetches."""
@@ -54,8 +56,20 @@ def grow(core: Core, message: Message, parsing: Parsing) -> None:
 
 
 def delete(core: Core, message: Message) -> None:
+    """Take a message away. Under a root with replies a tombstone stays, told as message_changed, not message_deleted.
+
+    Source: 42wim/matterbridge#600, openclaw/openclaw#22035, both from live workspaces.
+    """
     channel = core.workspace.channels[message.channel]
-    payload = events.message_deleted(core, message, channel)
+    if core.workspace.replies(message):
+        before = message_json(core, message)
+        message.subtype, message.user, message.text = "tombstone", "USLACKBOT", TOMBSTONE
+        message.bot_id = message.app_id = message.client_msg_id = message.metadata = None
+        message.blocks, message.files, message.attachments, message.thread_ts = [], [], [], message.ts
+        payload = events.message_changed(core, message, before, channel)
+        payload["message"]["hidden"] = True
+    else:
+        payload = events.message_deleted(core, message, channel)
     message.deleted = True
     core.changed("delete", message.channel, message.ts)
     core.dispatcher.publish(payload, channel)

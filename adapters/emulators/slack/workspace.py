@@ -158,6 +158,14 @@ class Ephemeral:
     history: list[Shown] = field(default_factory=list)
 
     @property
+    def pings(self) -> Pings:
+        """Whom it would notify, had it been seen by more than one; a test wants none here too."""
+        found = Pings()
+        for shown in self.history:
+            found |= shown.pings
+        return found
+
+    @property
     def visible(self) -> str:
         return visible_text(self.text, self.blocks)
 
@@ -253,6 +261,11 @@ class Workspace:
         """Find a message that has not been deleted."""
         found = self._messages.get(channel, {}).get(ts)
         return None if found is None or found.deleted else found
+
+    def tombstone(self, channel: str, ts: str) -> Message | None:
+        """Find what is left of a deleted root that has replies."""
+        found = self._messages.get(channel, {}).get(ts)
+        return found if found is not None and found.subtype == "tombstone" and self.thread(channel, ts) else None
 
     def messages(self, channel: str, *, deleted: bool = False) -> list[Message]:
         """Return the messages of a channel, oldest first, thread replies included."""

@@ -80,9 +80,10 @@ class Args:
             raise SlackError(error)
         return found
 
-    def thread(self, core: Core, channel: Channel, name: str = "thread_ts") -> str | None:
-        """Return the thread a call wants to write to.
+    def thread(self, core: Core, channel: Channel, name: str = "thread_ts", *, lost: bool = False) -> str | None:
+        """Return the thread a call wants to write to. A deleted root that has replies still is one.
 
+        lost: take a thread that is not there for none, as chat.postMessage does.
         Raises invalid_thread_ts for what is no timestamp, thread_not_found for no message, cannot_reply_to_message
         for a reply: the documentation only says not to pass a reply's ts; the emulator insists.
         """
@@ -91,7 +92,9 @@ class Args:
             return None
         if not is_ts(ts):
             raise SlackError("invalid_thread_ts")
-        parent = core.workspace.message(channel.id, ts)
+        parent = core.workspace.message(channel.id, ts) or core.workspace.tombstone(channel.id, ts)
+        if parent is None and lost:
+            return None
         if parent is None:
             raise SlackError("thread_not_found")
         if parent.thread_ts not in {None, ts}:

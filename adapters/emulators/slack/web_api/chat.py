@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 def post_message(core: Core, args: Args) -> Json:
     """Post as the app. Text over 40,000 characters is cut off; a user id as channel means their direct message.
 
+    A `thread_ts` whose root was deleted does not fail: the post goes to the channel, and only the missing
+    `message.thread_ts` of the answer tells (slack-go/slack#1571, slackapi/python-slack-events-api#87);
+    `Settings.lost_threads` chooses thread_not_found instead.
     Raises channel_not_found, is_archived, not_in_channel, no_text, and what `Args.thread` and `read_body` raise.
     """
     channel = _target(core, args)
     may_post(core, channel)
-    thread_ts = args.thread(core, channel)
+    thread_ts = args.thread(core, channel, lost=core.settings.lost_threads == "unthread")
     body = read_body(core, args)
     if body.empty:
         raise SlackError("no_text")

@@ -93,14 +93,15 @@ def history(core: Core, args: Args) -> Json:
 
 
 @method("conversations.replies", "t3", *_HISTORY)
-def replies(core: Core, args: Args) -> Json:
+def thread_replies(core: Core, args: Args) -> Json:
     """Return a thread oldest first, its root included. Raises channel_not_found, thread_not_found, not_in_channel."""
     channel = _readable(core, args)
     ts = args.text("ts")
-    root = core.workspace.message(channel.id, ts)
+    root = core.workspace.message(channel.id, ts) or core.workspace.tombstone(channel.id, ts)
     if root is None:
         raise SlackError("thread_not_found")
-    thread = core.workspace.thread(channel.id, ts) if root.root == ts else [root]
+    replies = [one for one in core.workspace.thread(channel.id, ts) if one.ts != ts]
+    thread = [root, *replies] if root.root == ts else [root]
     within = _between(args, thread)
     if root not in within and args.text("oldest"):
         within = [root, *within]
