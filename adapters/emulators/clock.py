@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 
 class Clock:
@@ -20,6 +21,7 @@ class Clock:
         self._frozen = frozen
         self._ahead = 0.0
         self._moved: asyncio.Event | None = None
+        self._listeners: list[Callable[[], None]] = []
 
     def time(self) -> float:
         """Seconds since the epoch."""
@@ -34,6 +36,12 @@ class Clock:
         if self._moved is not None:
             self._moved.set()
             self._moved = None
+        for listener in list(self._listeners):
+            listener()
+
+    def on_advance(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every `advance`, for what happens by itself when time has passed."""
+        self._listeners.append(listener)
 
     async def sleep(self, seconds: float) -> None:
         """Return once `seconds` have passed on this clock, whether lived through or skipped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -375,13 +376,30 @@ async def test_the_bot_hears_nothing_of_channels_it_does_not_see(emulator: Disco
 
 
 async def test_a_zombie_connection_is_left_and_resumed(emulator: DiscordEmulator, run: Run) -> None:
-    """A client whose heartbeats find no answer must notice by itself."""
-    bot = await run(Bot(heartbeat_timeout=0.2))
+    """A client whose heartbeats find no answer notices by itself."""
+    emulator.world.limits = replace(emulator.world.limits, heartbeat_s=0.1)
+    bot = await run(Bot(heartbeat_timeout=0.3))
     emulator.stop_heartbeat_acks()
-    first = emulator.gateway.connections[0]
-    await first.close(4000)
+    zombie = emulator.gateway.connections[0]
+    await emulator.wait_for(lambda: zombie not in emulator.gateway.connections, 10)
     emulator.stop_heartbeat_acks(False)
     await emulator.wait_for(lambda: "resumed" in bot.events, 10)
+
+
+async def test_a_forwarded_message_brings_its_snapshot(emulator: DiscordEmulator, run: Run) -> None:
+    """The text of a forwarded message is not in `content`."""
+    bot = await run()
+    await emulator.forward("ben", await emulator.say("ada", "general", "news"), "random")
+    await emulator.wait_for(lambda: len(bot.heard) == 2)
+    assert bot.heard[1].content == "" and bot.heard[1].message_snapshots[0].content == "news"
+
+
+async def test_the_bots_role_can_be_mentioned_instead_of_the_bot(emulator: DiscordEmulator, run: Run) -> None:
+    bot = await run()
+    await emulator.say("ada", "general", f"<@&{emulator.bot_role_id}> hi")
+    await emulator.wait_for(lambda: bot.heard)
+    assert [role.id for role in bot.heard[0].role_mentions] == [emulator.bot_role_id]
+    assert bot.heard[0].mentions == []
 
 
 async def test_a_new_server_is_announced(emulator: DiscordEmulator, run: Run) -> None:

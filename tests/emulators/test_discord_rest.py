@@ -225,7 +225,7 @@ async def test_pings_follow_allowed_mentions_on_create_and_on_edit(emulator: Dis
     """An edit that says nothing is parsed with the defaults, whatever the create said."""
     general, ada = emulator.channel("general"), emulator.user("ada")
     text = f"@everyone <@{ada.id}>"
-    quiet = {"parse": []}
+    quiet: Json = {"parse": []}
     made = await rest.post(general, text, allowed_mentions=quiet)
     message = emulator.messages(general)[-1]
     assert message.pings == [] and made.body["mentions"] == [] and not made.body["mention_everyone"]
@@ -302,7 +302,7 @@ async def test_a_body_discord_refuses_is_refused(emulator: DiscordEmulator, rest
 
 
 async def test_components_v2_carry_a_long_text(emulator: DiscordEmulator, rest: Rest) -> None:
-    body = {"flags": 1 << 15, "components": [{"type": 10, "content": "y" * 4000}]}
+    body: Json = {"flags": 1 << 15, "components": [{"type": 10, "content": "y" * 4000}]}
     assert (await rest.post(emulator.channel("general"), **body)).status == 200
 
 

@@ -96,7 +96,7 @@ async def test_rest_answers_fit_the_official_description(emulator: DiscordEmulat
     start = await emulator.say("ada", general, "@Parley @Cleo hello")
     await emulator.react("ben", start, "👍")
     button = {"type": 1, "components": [{"type": 2, "style": 1, "label": "Stop", "custom_id": "stop"}]}
-    body = {"content": "x", "components": [button], "embeds": [{"title": "t"}], "nonce": "n"}
+    body: Json = {"content": "x", "components": [button], "embeds": [{"title": "t"}], "nonce": "n"}
     body["message_reference"] = {"message_id": str(start.id)}
     messages, application = f"/channels/{general.id}/messages", f"/applications/{emulator.application_id}"
     question = {"type": 3, "name": "question", "description": "what", "required": True}
@@ -130,7 +130,11 @@ async def test_events_have_the_fields_of_payloads_made_from_live_ones(
 ) -> None:
     """Fields that every payload of a kind has; those of optional features are left out."""
     seen: dict[str, Event] = {}
-    emulator.subscribe(lambda event: seen.setdefault(event.name, event))
+
+    def note(event: Event) -> None:
+        seen.setdefault(event.name, event)
+
+    emulator.subscribe(note)
     start = await emulator.say("ada", "general", "hello")
     await emulator.open_thread("ada", start, "talk", "more")
     optional = {"mention_channels", "poll", "reactions", "webhook_id", "activity", "application", "message_reference"}

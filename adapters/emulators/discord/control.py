@@ -193,6 +193,11 @@ class Control(People):
         return user
 
     @property
+    def bot_role_id(self) -> int:
+        """The bot's own role in the first server: people sometimes mention it, `<@&id>`, instead of the bot."""
+        return next(one.id for one in self.guild.roles.values() if one.managed_by == self.world.bot.id)
+
+    @property
     def guild(self) -> Guild:
         """The server that was there from the start."""
         return next(iter(self.world.guilds.values()))
@@ -234,8 +239,6 @@ class Control(People):
     async def advance(self, seconds: float) -> None:
         """Let time pass: deadlines run out, buckets fill, idle threads are archived."""
         self.world.clock.advance(seconds)
-        threads.archive_idle(self.world)
-        self.world.hub.publish(Event("clock", {"time": self.world.now()}, visible=False))
         await asyncio.sleep(0)
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:

@@ -141,6 +141,7 @@ class Connection:
         self._closed_by_us = True
         if code in _ENDS_SESSION and self.session is not None:
             self._gateway.sessions.end(self.session)
+        self._detach()
         await self._flush()
         with contextlib.suppress(ConnectionError):
             await self._socket.close(code=code, message=reason.encode())

@@ -26,6 +26,7 @@ class Origin:
     webhook_id: int | None = None
     ephemeral_for: int | None = None
     flags: int = 0
+    snapshots: tuple[Json, ...] = ()
 
 
 PLAIN = Origin()
@@ -42,6 +43,8 @@ def announce_message(world: World, name: str, message: Message) -> None:
     """Publish a MESSAGE_CREATE or MESSAGE_UPDATE. Ephemeral messages reach no gateway."""
     channel = world.channels[message.channel_id]
     payload = payloads.message_event(world, message)
+    if name == "MESSAGE_CREATE" and message.nonce is not None:
+        payload["nonce"] = message.nonce
     announce(world, name, channel, payload, visible=not message.ephemeral)
 
 
@@ -61,6 +64,7 @@ def create_message(world: World, channel: Channel, author: User, draft: Draft, o
         interaction=origin.interaction,
         webhook_id=origin.webhook_id,
         ephemeral_for=origin.ephemeral_for,
+        snapshots=list(origin.snapshots),
     )
     message.content = draft.content or ""
     message.embeds = draft.embeds or []
@@ -175,7 +179,7 @@ def typing(world: World, channel: Channel, user: User) -> None:
 
 def refuse_empty(message: Message) -> None:
     """Raises ApiError 50006 for a message nobody could see."""
-    if not (message.content or message.embeds or message.components or message.attachments):
+    if not (message.snapshots or message.content or message.embeds or message.components or message.attachments):
         raise refusal(50006)
 
 

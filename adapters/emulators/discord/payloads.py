@@ -281,14 +281,14 @@ def message(world: World, one: Message, *, nested: bool = False) -> Json:
         "components": one.components,
         "flags": one.flags,
     }
-    if one.nonce is not None:
-        body["nonce"] = one.nonce
     if one.reactions:
         body["reactions"] = [_reaction(world, text, people) for text, people in one.reactions.items()]
     if one.reference:
         body["message_reference"] = one.reference
     if one.webhook_id:
         body |= {"webhook_id": str(one.webhook_id), "application_id": str(world.application_id)}
+    if one.snapshots:
+        body["message_snapshots"] = one.snapshots
     if one.interaction:
         body["interaction_metadata"] = one.interaction
     if not nested and one.type in (REPLY, THREAD_STARTER):
@@ -296,6 +296,22 @@ def message(world: World, one: Message, *, nested: bool = False) -> Json:
     if one.thread_id in world.channels:
         body["thread"] = thread_for(world, world.channels[one.thread_id], world.bot.id)
     return body
+
+
+def created_message(world: World, one: Message) -> Json:
+    """A message as the answer to its creation: only here and in MESSAGE_CREATE does Discord repeat the nonce.
+
+    A message read later has none, so that a lost answer cannot be looked up by it.
+    """
+    body = message(world, one)
+    return body if one.nonce is None else {**body, "nonce": one.nonce}
+
+
+def snapshot(world: World, one: Message) -> Json:
+    """A forwarded message as its copy carries it: without author. Source: "Message Snapshot Object"."""
+    body = message(world, one, nested=True)
+    kept = ("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags", "mentions")
+    return {"message": {key: body[key] for key in (*kept, "mention_roles", "components")}}
 
 
 def message_event(world: World, one: Message) -> Json:

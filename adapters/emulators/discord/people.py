@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from .drafts import Draft, Upload
 from .errors import Json
 from .handles import InteractionHandle
 from .interactions import Interaction, Interactions
+from .mentions import AllowedMentions
 from .options import resolved_for, supplied
 from .state import FORUM, SUPPRESS_EMBEDS, Attachment, Channel, Command, Message, User, World
 
@@ -26,14 +28,15 @@ ChannelLike = Channel | int | str
 _AT_NAME = re.compile(r"(?<![\w<@&!])@(\w+)")
 
 
-class People:
+class People(ABC):
     """The acts of people. `DiscordEmulator` is one of these."""
 
     world: World
     interactions: Interactions
 
+    @abstractmethod
     async def wait_for(self, predicate: Callable[[], Any], timeout: float = 5.0) -> Any:
-        raise NotImplementedError  # the emulator knows how to wait
+        """Wait until `predicate()` is true."""
 
     def user(self, one: UserLike) -> User:
         """Raises KeyError for nobody."""
@@ -79,6 +82,15 @@ class People:
 
     def direct_channel(self, user: UserLike) -> Channel:
         return self.world.direct_channel(self.user(user))
+
+    async def forward(self, user: UserLike, message: Message, channel: ChannelLike) -> Message:
+        """Forward a message: the copy has no text of its own, but a snapshot."""
+        reference = {"type": 1, "message_id": str(message.id), "channel_id": str(message.channel_id)}
+        origin = messages.Origin(type=0, snapshots=(payloads.snapshot(self.world, message),))
+        draft = Draft(reference=reference, allowed=AllowedMentions(replied_user=False))
+        posted = messages.create_message(self.world, self.channel(channel), self.user(user), draft, origin)
+        await asyncio.sleep(0)
+        return posted
 
     async def open_thread(
         self, user: UserLike, channel: ChannelLike | Message, name: str, text: str | None = None

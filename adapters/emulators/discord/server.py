@@ -9,6 +9,7 @@ from aiohttp import web
 
 from adapters.emulators.clock import Clock
 
+from . import threads
 from .control import Control
 from .events import PRIVILEGED, Event
 from .faults import Faults
@@ -62,6 +63,7 @@ class DiscordEmulator(Control):
         self._typed = []
         self.base_url = ""
         self.world.hub.subscribe(self._note)
+        self.clock.on_advance(self._time_passed)
 
     @property
     def api_url(self) -> str:
@@ -133,6 +135,10 @@ class DiscordEmulator(Control):
     async def _shut_down(self, app: web.Application) -> None:
         self.gateway.admitting.set()
         await self.gateway.close_all(1001, "Going away")
+
+    def _time_passed(self) -> None:
+        threads.archive_idle(self.world)
+        self.world.hub.publish(Event("clock", {"time": self.world.now()}, visible=False))
 
     def _note(self, event: Event) -> None:
         """Keep what can be redelivered, and when the bot typed."""

@@ -165,6 +165,7 @@ class Message:
     interaction: Json | None = None  # interaction_metadata
     webhook_id: int | None = None
     thread_id: int | None = None
+    snapshots: list[Json] = field(default_factory=list)  # what a forwarding message shows
     ephemeral_for: int | None = None
     deleted: bool = False
     history: list[Shown] = field(default_factory=list)

@@ -81,9 +81,9 @@ def create(service: Service, call: Call) -> Answer:
     if draft.reference and not has(service, channel, Permission.READ_MESSAGE_HISTORY):
         raise refusal(160002)
     if draft.enforce_nonce and (earlier := _with_nonce(service, channel, draft.nonce)):
-        return ok(payloads.message(service.world, earlier))
+        return ok(payloads.created_message(service.world, earlier))
     message = messages.create_message(service.world, channel, service.bot, draft)
-    return ok(payloads.message(service.world, message))
+    return ok(payloads.created_message(service.world, message))
 
 
 def may_send(service: Service, channel: Channel, body: Json) -> None:
