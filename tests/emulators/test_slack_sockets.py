@@ -154,6 +154,62 @@ async def test_an_interaction_is_sent_once_and_its_failure_shown(emulator: Slack
     assert [note.text for note in emulator.ephemerals("ada")][1:] == ["in time"]
 
 
+async def test_home_tabs_and_modals_are_acted_on(emulator: SlackEmulator, client: Client) -> None:
+    """A view is the container; a submission carries the state and may be answered with the acknowledgement."""
+    button = {"type": "button", "action_id": "reset", "text": {"type": "plain_text", "text": "Reset"}}
+    home = {"type": "home", "blocks": [{"type": "actions", "block_id": "b", "elements": [button]}]}
+    headers = {"Authorization": f"Bearer {emulator.bot_token}"}
+
+    async def call(method: str, **args: Any) -> None:
+        async with client.session.post(emulator.api_url + method, json=args, headers=headers) as answer:
+            assert (await answer.json())["ok"]
+
+    await call("views.publish", user_id="U0EMUADA", view=home)
+    socket = await client.open()
+    pressing = asyncio.create_task(emulator.press_home("ada", "reset"))
+    click = await frame(socket)
+    assert click["payload"]["container"]["type"] == "view"
+    assert click["payload"]["actions"][0]["block_id"] == "b"
+    modal = {"type": "modal", "callback_id": "c", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
+    await call("views.open", trigger_id=click["payload"]["trigger_id"], view=modal)
+    await acknowledge(socket, click)
+    assert (await pressing).acknowledged
+    submitting = asyncio.create_task(emulator.submit_modal("ada", {"b": {"a": {"value": "x"}}}))
+    submission = await frame(socket)
+    assert submission["accepts_response_payload"] is True
+    assert submission["payload"]["view"]["callback_id"] == "c"
+    await acknowledge(socket, submission, {"response_action": "clear"})
+    assert (await submitting).ack == {"response_action": "clear"}
+    shortcut = asyncio.create_task(
+        emulator.shortcut("ada", "ask", await emulator.say("ben", emulator.dm("ben"), "about this"))
+    )
+    frames = [await frame(socket), await frame(socket)]
+    for one in frames:
+        await acknowledge(socket, one)
+    assert {one["payload"]["type"] for one in frames} == {"event_callback", "message_action"}
+    assert (await shortcut).acknowledged
+
+
+async def test_feedback_buttons_say_which_side_was_pressed(emulator: SlackEmulator, client: Client) -> None:
+    """One element with two values; the person chooses."""
+    sides = {
+        f"{side}_button": {"text": {"type": "plain_text", "text": side}, "value": side}
+        for side in ("positive", "negative")
+    }
+    blocks = [{"type": "context_actions", "elements": [{"type": "feedback_buttons", "action_id": "rate", **sides}]}]
+    headers = {"Authorization": f"Bearer {emulator.bot_token}"}
+    body = {"channel": "C0EMUGENERAL", "text": "x", "blocks": blocks}
+    async with client.session.post(emulator.api_url + "chat.postMessage", json=body, headers=headers) as answer:
+        ts = (await answer.json())["ts"]
+    emulator.settings.subscriptions = set()
+    for side in sides.values():
+        pressed = await emulator.press("ada", ts, "rate", channel="general", value=str(side["value"]))
+        assert pressed.delivery.payload["actions"][0]["value"] == side["value"]
+        assert pressed.error == "dispatch_failed"
+    with pytest.raises(LookupError):
+        await emulator.press("ada", ts, "nothing", channel="general")
+
+
 async def test_a_command_without_any_socket_fails_at_once(emulator: SlackEmulator) -> None:
     """Nobody listens: dispatch_failed."""
     assert (await emulator.slash("ada", "general", "/parley")).error == "dispatch_failed"

@@ -198,7 +198,7 @@ async def test_markdown_text_has_its_own_limit_and_excludes_text(
     assert message.visible.startswith("**a**")
     assert await error(client.chat_postMessage(channel=GENERAL, markdown_text="x" * 12_001)) == "msg_too_long"
     for conflicting in ({"text": "a"}, {"blocks": [section("a")]}):
-        call = client.chat_postMessage(channel=GENERAL, markdown_text="b", **conflicting)  # type: ignore[arg-type]
+        call = client.chat_postMessage(channel=GENERAL, markdown_text="b", **conflicting)
         assert await error(call) == "markdown_text_conflict"
     await client.chat_update(channel=GENERAL, ts=message.ts, markdown_text="z" * 12_000)
     assert message.visible == "z" * 12_000
@@ -450,6 +450,10 @@ async def test_agent_sessions_and_prompts_keep_their_rules(emulator: SlackEmulat
     assert list(emulator.core.prompts.values()) == [prompts]
     await client.assistant_threads_setTitle(channel_id=GENERAL, thread_ts=question.ts, title="New")
     assert emulator.core.titles[GENERAL, question.ts] == "New"
+    rename = client.agents_sessions_rename
+    await rename(channel_id=GENERAL, thread_ts=question.ts, title="Newest")
+    assert emulator.core.titles[GENERAL, question.ts] == "Newest"
+    assert await error(rename(channel_id=GENERAL, thread_ts="1", title="x")) == "session_not_found"
 
 
 async def test_files_go_up_in_three_steps_and_come_down_with_the_token(
@@ -470,6 +474,8 @@ async def test_files_go_up_in_three_steps_and_come_down_with_the_token(
     assert uploaded["file"]["name"] == "answer.md"
     shared = emulator.bot_messages("general", question.ts)[0]
     assert (shared.subtype, shared.text, shared.files[0]["size"]) == ("file_share", "here", 11)
+    told = (await client.files_info(file=question.files[0]["id"]))["file"]
+    assert (told["name"], told["mimetype"]) == ("notes.txt", "text/plain")
     missing = client.files_completeUploadExternal(files=[{"id": "F404", "title": "x"}], channel_id=GENERAL)
     assert await error(missing) == "file_not_found"
 

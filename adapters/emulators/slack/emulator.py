@@ -23,7 +23,7 @@ from adapters.emulators.slack.response_urls import ResponseUrls
 from adapters.emulators.slack.server import application
 from adapters.emulators.slack.socket_mode import Reason, SocketMode
 from adapters.emulators.slack.web_api.reactions import react, unreact
-from adapters.emulators.slack.workspace import Channel, ChannelKind, Ephemeral, Message, User, View, Workspace
+from adapters.emulators.slack.workspace import Channel, ChannelKind, Ephemeral, Json, Message, User, View, Workspace
 
 T = TypeVar("T")
 
@@ -221,6 +221,18 @@ class SlackEmulator:
         value: which of the feedback buttons or options. Raises LookupError when there is no such message or element.
         """
         invocation = self._persons.press(user, self._message(message, channel), action_id, value or None)
+        await self._persons.settle(invocation)
+        return invocation
+
+    async def press_home(self, user: str, action_id: str) -> Invocation:
+        """Click an element of somebody's Home tab. Raises LookupError when there is none."""
+        invocation = self._persons.press_home(user, action_id)
+        await self._persons.settle(invocation)
+        return invocation
+
+    async def submit_modal(self, user: str, values: Json) -> Invocation:
+        """Submit the modal opened last. values: block_id to action_id to state, {"b": {"a": {"value": "x"}}}."""
+        invocation = self._persons.submit(user, values)
         await self._persons.settle(invocation)
         return invocation
 

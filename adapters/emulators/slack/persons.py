@@ -183,6 +183,33 @@ class Persons:
             action["selected_option"] = chosen
         return action | {"action_ts": self._core.workspace.new_ts(self._core.now())}
 
+    def press_home(self, user: str, action_id: str) -> Invocation:
+        """Click an element of somebody's Home tab: a view for container, no message and no response_url."""
+        core, author = self._core, self.user(user)
+        view = core.workspace.homes.get(author.id)
+        if view is None:
+            raise LookupError(f"{author.name} has no Home tab")
+        block, element = _find(view.view["blocks"], action_id)
+        payload = self._interaction("block_actions", author) | {"view": view.view, "state": {"values": {}}}
+        payload |= {"container": {"type": "view", "view_id": view.id}}
+        payload["actions"] = [self._action(block, element, None)]
+        return self._without_url(core.dispatcher.start("interactive", payload), author)
+
+    def submit(self, user: str, values: Json) -> Invocation:
+        """Submit the modal opened last for this person. values: block_id to action_id to the element's state."""
+        core, author = self._core, self.user(user)
+        mine = [view for view in core.workspace.modals if view.user == author.id]
+        if not mine:
+            raise LookupError(f"no modal is open for {author.name}")
+        core.workspace.modals.remove(mine[-1])
+        view = mine[-1].view | {"state": {"values": values}}
+        payload = self._interaction("view_submission", author) | {"view": view, "response_urls": []}
+        return self._without_url(core.dispatcher.start("interactive", payload, accepts_response=True), author)
+
+    def _without_url(self, delivery: Delivery, user: User) -> Invocation:
+        place = self._core.workspace.direct(user.id, self._core.bot.id, self._core.now())
+        return Invocation(delivery, ResponseUrl("", user.id, place.id, self._core.now()))
+
     def shortcut(self, user: str, callback_id: str, message: Message) -> Invocation:
         """Use a message shortcut on `message`."""
         core, author = self._core, self.user(user)

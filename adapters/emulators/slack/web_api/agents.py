@@ -1,4 +1,4 @@
-"""assistant.threads.* and agents.sessions.setStatus. Source: docs.slack.dev/reference/methods, those pages."""
+"""assistant.threads.* and agents.sessions.*. Source: docs.slack.dev/reference/methods, those pages."""
 
 from __future__ import annotations
 
@@ -82,6 +82,22 @@ def set_session_status(core: Core, args: Args) -> Json:
         core.titles[place] = title
     core.changed("session", *place)
     return {"status": status, "agent_status": status, "title": core.titles.get(place, "")}
+
+
+@method("agents.sessions.rename", "t3", "chat:write")
+def rename_session(core: Core, args: Args) -> Json:
+    """Give a session another title. Raises session_not_found, thread_ts_required, invalid_arguments."""
+    channel = args.channel(core, "channel_id")
+    thread_ts, title = args.text("thread_ts"), args.require("title")
+    if not thread_ts:
+        raise SlackError("thread_ts_required")
+    if (channel.id, thread_ts) not in core.sessions:
+        raise SlackError("session_not_found")
+    if len(title) > SESSION_TITLE:
+        raise invalid_arguments(f"must be less than {SESSION_TITLE + 1} characters [json-pointer:/title]")
+    core.titles[channel.id, thread_ts] = title
+    core.changed("session", channel.id, thread_ts)
+    return {"title": title}
 
 
 def _place(core: Core, args: Args) -> tuple[Channel, str]:

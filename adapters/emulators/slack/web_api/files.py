@@ -46,6 +46,15 @@ def complete_upload(core: Core, args: Args) -> Json:
     return {"files": [file_json(core, file) for file in files]}
 
 
+@method("files.info", "t4", "files:read")
+def file_info(core: Core, args: Args) -> Json:
+    """Return one file. Raises file_not_found."""
+    file = core.workspace.files.get(args.text("file"))
+    if file is None or not file.complete:
+        raise SlackError("file_not_found")
+    return {"file": file_json(core, file), "comments": []}
+
+
 def _share(core: Core, args: Args, files: list[StoredFile]) -> None:
     channel = args.channel(core)
     may_post(core, channel)
