@@ -12,7 +12,7 @@ import typing
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -147,23 +147,21 @@ def _adapter(
     annotations: dict[str, Any] = {}
     for parameter, declared in zip(parameters, said, strict=True):
         hint = hints.get(parameter.name, Any)
-        description = described.get(parameter.name)
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             extra = "allow"
             annotations["__pydantic_extra__"] = dict.__class_getitem__((str, hint))
             continue
-        default = declared.default if declared.default is not declared.empty else ...
+        options: dict[str, Any] = {"alias": parameter.name}
+        if description := described.get(parameter.name):
+            options["description"] = description
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            hint, default = list.__class_getitem__(hint), pydantic.Field(default_factory=list)
-        if isinstance(default, FieldInfo):
-            default.alias = parameter.name
-            default.description = default.description or description
-            fields[parameter.field] = (hint, default)
-        else:
-            fields[parameter.field] = (
-                hint,
-                pydantic.Field(default, alias=parameter.name, description=description),
-            )
+            hint = list.__class_getitem__(hint)
+            options["default_factory"] = list
+        elif isinstance(declared.default, FieldInfo):
+            hint = Annotated[hint, declared.default]
+        elif declared.default is not declared.empty:
+            options["default"] = declared.default
+        fields[parameter.field] = (hint, pydantic.Field(**options))
     config = pydantic.ConfigDict(extra=extra, arbitrary_types_allowed=True)
     model: type[pydantic.BaseModel] = pydantic.create_model("Arguments", __config__=config, **fields)
     if annotations and annotations["__pydantic_extra__"] != dict[str, Any]:
