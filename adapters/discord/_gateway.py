@@ -72,8 +72,11 @@ class Ears:
     async def pressed(self, interaction: discord.Interaction, custom_id: str) -> None:
         """Somebody pressed a button under one of our messages."""
 
-    def session_began(self) -> None:
-        """A new session: what happened between it and the one before was not reported. Catching up starts here."""
+    def greeted(self, shard_id: int) -> None:
+        """A new session begins: what happened between it and the one before will not be reported."""
+
+    def session_began(self, client: discord.Client, shard_id: int) -> None:
+        """That session has listed its servers and channels; `client` knows them now."""
 
 
 class GatewayClient(discord.AutoShardedClient):
@@ -104,9 +107,12 @@ class GatewayClient(discord.AutoShardedClient):
             if isinstance(custom_id, str):
                 await self._ears.pressed(interaction, custom_id)
 
+    async def on_shard_connect(self, shard_id: int) -> None:
+        self._ears.greeted(shard_id)
+
     async def on_shard_ready(self, shard_id: int) -> None:
         log.info("discord.session_began", extra={"shard_id": shard_id})
-        self._ears.session_began()
+        self._ears.session_began(self, shard_id)
 
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
         log.exception("discord.handler_failed", extra={"handler": event_method})

@@ -39,3 +39,8 @@ def channel_of(thread: ThreadId) -> str:
 def sent_at(snowflake: str) -> float:
     """When Discord made this id, seconds since the epoch."""
     return ((int(snowflake) >> 22) + _EPOCH_MS) / 1000
+
+
+def snowflake_at(seconds: float) -> int:
+    """The smallest id Discord would make at that time."""
+    return (int(seconds * 1000) - _EPOCH_MS) << 22

@@ -204,7 +204,8 @@ async def test_a_forum_post_is_one_conversation(room: Room) -> None:
     thread = await room.emulator.open_thread("ben", "questions", "Help", "@Parley why?")
     message = await room.heard()
     assert (message.thread_id, message.reach) == (f"discord:{room.emulator.guild_id}:{thread.id}", "mention")
-    assert message.origin == ""
+    forum = room.emulator.channel("questions")
+    assert (message.origin, message.channel) == ("", f"discord:{room.emulator.guild_id}:{forum.id}")
     await room.adapter.surface.post(place(message), Segment("because"), "k1")
     assert room.emulator.messages(thread)[-1].content == "because"
 
@@ -370,6 +371,62 @@ async def test_a_lost_connection_is_resumed_without_losing_a_message(room: Room,
     await room.emulator.say("ben", "general", "@Parley still there?")
     assert (await room.heard(timeout=20)).text == "still there?"
     await room.until(lambda: room.adapter.unready() is None)
+
+
+async def test_what_was_said_between_two_sessions_is_read_afterwards(room: Room) -> None:
+    """Discord replays nothing into a new session; channels, threads and direct messages are looked through."""
+    await room.emulator.direct("cleo", "before")
+    thread = await room.emulator.open_thread("ben", "general", "talk", "@Parley hi")
+    await room.until(lambda: len(room.desk.messages) == 2)
+    await room.emulator.invalidate(resumable=False)
+    await room.emulator.say("ben", "random", "@Parley one")
+    await room.emulator.say("ben", thread, "two")
+    await room.emulator.direct("cleo", "three")
+    await room.emulator.say("ben", "random", "@Parley four")
+    await room.until(lambda: len(room.desk.messages) >= 6, timeout=20)
+    texts = [one.text for one in room.desk.messages]
+    assert sorted(texts) == sorted(["before", "hi", "one", "two", "three", "four"])
+    assert texts.index("one") < texts.index("four")
+    assert room.emulator.calls("GET /channels/*/messages")
+
+
+async def test_a_repeated_event_carries_the_same_keys(room: Room) -> None:
+    """Replays and second connections are told apart from new messages by core, from the keys alone."""
+    await room.emulator.say("ben", "general", "@Parley hi")
+    await room.heard()
+    await room.emulator.redeliver()
+    await room.heard(2)
+    first, second = room.desk.messages
+    assert first == second
+
+
+async def test_our_role_is_as_good_as_our_name(room: Room) -> None:
+    """Both look the same in the list that a client offers."""
+    role = next(one for one in room.emulator.guild.roles.values() if one.managed_by is not None)
+    await room.emulator.say("ben", "general", f"<@&{role.id}> hi")
+    assert (await room.heard()).text == "hi"
+
+
+@pytest.mark.parametrize("code", [10062, 40060])
+async def test_an_interaction_that_is_not_ours_to_answer_is_left_alone(room: Room, code: int) -> None:
+    """Too late, or another process was faster: nothing may be asked twice."""
+    room.emulator.fail_next("POST /interactions/*/*/callback", code=code, times=2)
+    await room.emulator.slash("ada", "general", "ask", {"question": "why?"})
+    await room.emulator.slash("ada", "general", "usage")
+    await room.until(lambda: len(room.emulator.calls("POST /interactions/*/*/callback")) == 2)
+    handle = await room.emulator.slash("ada", "general", "help")
+    await handle.finished()
+    assert room.desk.messages == []
+    assert [one.name for one in room.desk.calls] == ["help"]
+
+
+async def test_a_token_that_is_reset_ends_listening_with_a_clear_word(room: Room) -> None:
+    """Close code 4004, or 401 at the next login: an operator must act."""
+    room.emulator.world.bot_token = "another"
+    await room.emulator.drop(4009)
+    with pytest.raises(ConfigError, match="does not accept this token"):
+        async with asyncio.timeout(25):
+            await room.listening
 
 
 async def test_while_discord_turns_us_away_we_are_not_ready_and_come_back(room: Room) -> None:
