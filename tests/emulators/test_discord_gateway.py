@@ -256,3 +256,20 @@ async def test_many_streams_are_served_at_once() -> None:
 
             await asyncio.gather(*(stream(thread.id) for thread in threads))
         assert {emulator.messages(thread)[-1].content for thread in threads} == {"5"}
+
+
+async def test_identifying_too_often_is_an_invalid_session() -> None:
+    """Processes that start together must take turns."""
+    async with (
+        DiscordEmulator(limits=Limits(identify_every_s=5.0)).running() as emulator,
+        aiohttp.ClientSession(trust_env=False) as session,
+    ):
+        first, second = [Wire(await session.ws_connect(emulator.gateway_url)) for _ in range(2)]
+        await first.identify(emulator.bot_token)
+        await first.until("READY")
+        await second.read()
+        await second.identify(emulator.bot_token)
+        assert (await second.read())["op"] == 9
+        await emulator.advance(5.0)
+        await second.identify(emulator.bot_token)
+        assert (await second.until("READY"))["v"] == 10

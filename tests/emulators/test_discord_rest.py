@@ -537,3 +537,47 @@ async def test_typing_shows_until_the_bot_posts(emulator: DiscordEmulator, rest:
     await rest("POST", f"/channels/{general.id}/typing")
     await rest.post(general, "here")
     assert not emulator.is_typing(general) and len(emulator.typing_times(general)) == 2
+
+
+async def test_a_message_in_a_thread_wakes_and_joins_people(emulator: DiscordEmulator, rest: Rest) -> None:
+    """Who writes or is mentioned in a thread becomes its member; the list of active threads shows it."""
+    thread = await emulator.open_thread("ada", "general", "talk")
+    await rest.post(thread, f"<@{emulator.user('cleo').id}> look")
+    members = (await rest("GET", f"/channels/{thread.id}/thread-members")).body
+    joined = {emulator.user("ada").id, emulator.user("cleo").id, emulator.bot_user_id}
+    assert {int(one["user_id"]) for one in members} == joined
+    active = (await rest("GET", f"/guilds/{emulator.guild_id}/threads/active")).body
+    assert [one["id"] for one in active["threads"]] == [str(thread.id)]
+    await emulator.archive(thread)
+    parent = emulator.channel("general")
+    archived = (await rest("GET", f"/channels/{parent.id}/threads/archived/public")).body
+    assert [one["id"] for one in archived["threads"]] == [str(thread.id)] and not archived["has_more"]
+
+
+async def test_pins_reactions_and_bulk_deletion(emulator: DiscordEmulator, rest: Rest) -> None:
+    general = emulator.channel("general")
+    await rest.post(general, "x")
+    message = emulator.messages(general)[-1]
+    path = f"/channels/{general.id}/messages/{message.id}"
+    assert (await rest("PUT", f"{path}/reactions/👀/@me")).status == 204
+    assert (await rest("PUT", f"{path}/reactions/eyes/@me")).code == 10014
+    assert message.reactions == {"👀": [emulator.bot_user_id]}
+    assert (await rest("DELETE", f"{path}/reactions/👀/@me")).status == 204 and not message.reactions
+    pin = f"/channels/{general.id}/messages/pins/{message.id}"
+    assert (await rest("PUT", pin)).code == 50013
+    await emulator.set_permissions(general, allow=Permission.MANAGE_MESSAGES)
+    assert (await rest("PUT", pin)).status == 204
+    assert [one["id"] for one in (await rest("GET", f"/channels/{general.id}/pins")).body] == [str(message.id)]
+    ids = [str(one.id) for one in emulator.messages(general)]
+    assert (await rest("POST", f"/channels/{general.id}/messages/bulk-delete", {"messages": ids[:1]})).code == 50016
+    await emulator.advance(3)
+    assert (await rest("POST", f"/channels/{general.id}/messages/bulk-delete", {"messages": ids})).status == 204
+    assert emulator.messages(general) == []
+
+
+async def test_a_call_that_breaks_here_is_a_500_and_logged(
+    emulator: DiscordEmulator, rest: Rest, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake of the emulator is not mistaken for a refusal of Discord's."""
+    reply = await rest.post(emulator.channel("general"), "x", flags="many")
+    assert reply.status == 500 and "rest.failed" in caplog.messages

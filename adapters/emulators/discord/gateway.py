@@ -85,6 +85,11 @@ class Gateway:
             if connection.session is not None:
                 connection.send(frame)
 
+    def identifies_too_soon(self) -> bool:
+        """Whether the last identify was less than `identify_every_s` ago (max_concurrency is 1)."""
+        every = self.world.limits.identify_every_s
+        return bool(self._identified) and self.world.now() - self._identified[-1] < every
+
     def note_identify(self) -> None:
         """Raises _Closed once the day's identifies are used up."""
         left, _ = self.identifies_left()
@@ -212,6 +217,9 @@ class Connection:
             raise _Closed(4013, "Invalid intent(s).")
         if intents & PRIVILEGED & ~self._world.portal_intents:
             raise _Closed(4014, "Disallowed intent(s).")
+        if self._gateway.identifies_too_soon():
+            self.send({"op": INVALID, "s": None, "t": None, "d": False})
+            return
         self._gateway.note_identify()
         self._compress_each = bool(d.get("compress")) and self._stream is None
         self.session = self._gateway.sessions.open(intents, shard)

@@ -60,10 +60,12 @@ class Interactions:
     def __init__(self, world: World) -> None:
         self._world = world
         self._by_id: dict[int, Interaction] = {}
+        self._by_token: dict[str, Interaction] = {}
 
     def add(self, interaction: Interaction) -> None:
         """Keep it and tell the app. INTERACTION_CREATE needs no intent."""
         self._by_id[interaction.id] = interaction
+        self._by_token[interaction.token] = interaction
         self._world.hub.publish(Event("INTERACTION_CREATE", interaction.payload, interaction.channel.guild_id))
 
     def all(self) -> list[Interaction]:
@@ -82,7 +84,7 @@ class Interactions:
 
     def by_token(self, application_id: int, token: str) -> Interaction:
         """The answered interaction of a webhook call. Raises ApiError 10015 or 50027."""
-        one = next((each for each in self._by_id.values() if each.token == token), None)
+        one = self._by_token.get(token)
         if one is None or application_id != self._world.application_id:
             raise refusal(10015)
         if self._age(one) > self._world.limits.interaction_token_s:

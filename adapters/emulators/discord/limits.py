@@ -58,6 +58,7 @@ class Limits:
     resume_window_s: float = 180.0
     replay_events: int = 5000
     identifies_a_day: int = 1000
+    identify_every_s: float = 0.0  # Discord's is 5; off, because every start after the first would wait for it
     guilds_a_shard: int = 2500
 
     content: int = 2000

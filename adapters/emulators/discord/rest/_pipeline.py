@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = re.compile(r"^.*?/api(/v\d+)?(?=/)")
 _FILE_PART = re.compile(r"files\[(\d+)\]")
+_KEPT_CALLS = 50_000
 _VIA = {"Via": "1.1 google"}
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -127,6 +128,7 @@ class Pipeline:
         call.args = {**request.match_info, "gateway_url": gateway_url(request)}
         call.query = dict(request.query)
         self.calls.append(call)
+        del self.calls[:-_KEPT_CALLS]
         return call
 
     async def _read_body(self, request: web.Request, call: Call) -> None:
