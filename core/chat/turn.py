@@ -130,6 +130,7 @@ class _Attempt:
             stop=self._turn_id,
             posted=self._note_posted,
             shown=self._journal.refs,
+            again=self._journal.attempts > 1,
         )
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(reply.run(), name=f"reply:{self._turn_id}")

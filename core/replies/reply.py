@@ -55,6 +55,7 @@ FINAL_PATIENCE_S = 600.0
 
 _BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 _GOODBYE_S = 5.0
+_INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
 Posted = Callable[[Sequence[MessageRef]], Awaitable[None]]
 
@@ -101,6 +102,7 @@ class Reply:
 
     key: names the Turn; the same for every attempt at it.  stop: handed back by the Stop button.
     shown: messages that an earlier attempt at this Turn posted; they are gone on with.
+    again: there was an earlier attempt, and it may have posted one message more than it could note.
     posted: awaited with every message of the Reply after each new one, before anything else is sent.
     """
 
@@ -114,6 +116,7 @@ class Reply:
         stop: str,
         posted: Posted,
         shown: Sequence[MessageRef] = (),
+        again: bool = False,
     ) -> None:
         self._surface = surface
         self._placement = placement
@@ -128,11 +131,11 @@ class Reply:
             asyncio.Event()
         )  # the first text, or the final Draft: worth waking up for while waiting for a turn
         self._refused: dict[int, Segment] = {}
-        self._doubtful: int | None = None  # a post whose answer was lost
+        self._doubtful = {len(shown)} if again else set()  # the places of posts whose answer was lost
         self._text_since: float | None = None
         self._text_shown = False
         self._last_edit: dict[int, float] = {}
-        self._reposts = 0
+        self._reposts: dict[int, int] = {}  # by place
         self._failures = 0
         self._pause_s = 0.0
         self._failing_since: float | None = None
@@ -167,7 +170,7 @@ class Reply:
                 if self._draft.final:
                     return "shown"
                 await self._changed.wait()
-            elif (wait := self._due(step) - self._now()) > 0:
+            elif (wait := self._due(step) - self._now()) > _INSTANT_S:
                 await self._pass(wait)
             else:
                 try:
@@ -205,8 +208,8 @@ class Reply:
             due = max(due, self._failing_since + self._pause_s)
         if self._draft.final:
             return due
-        if self._has_text() and not self._text_shown:
-            return max(due, (self._text_since or now) + FIRST_TEXT_WAIT_S)
+        if self._text_since is not None and not self._text_shown and self._has_text():
+            return max(due, self._text_since + FIRST_TEXT_WAIT_S)
         return max(due, self._last_edit.get(step.number, -math.inf) + self._surface.limits.min_gap_s)
 
     def _budget_of(self, step: Step) -> tuple[str, Rate]:
@@ -244,18 +247,23 @@ class Reply:
     async def _post(self, number: int, segment: Segment) -> None:
         """Post once: an attempt whose answer was lost is looked for before it is repeated."""
         key = self._post_key(number)
-        found = await self._surface.find(self._placement, key) if self._doubtful == number else None
-        if found is not None:
-            shown = Shown(found, None)
-        else:
-            self._doubtful = number
-            shown = Shown(await self._surface.post(self._placement, segment, key), segment)
-        self._doubtful = None
+        found = await self._surface.find(self._placement, key) if number in self._doubtful else None
+        shown = Shown(found, None) if found else Shown(await self._post_once(number, segment, key), segment)
+        self._doubtful.discard(number)
         self._shown[number : number + 1] = [shown]
         await self._posted(self.refs)
 
+    async def _post_once(self, number: int, segment: Segment, key: str) -> MessageRef:
+        self._doubtful.add(number)
+        try:
+            return await self._surface.post(self._placement, segment, key)
+        except (RateLimited, SegmentRejected):
+            self._doubtful.discard(number)  # a clear no: nothing stands there
+            raise
+
     def _post_key(self, number: int) -> str:
-        return f"{self._key}-{number}" + (f"-{self._reposts}" if self._reposts else "")
+        reposts = self._reposts.get(number, 0)
+        return f"{self._key}-{number}" + (f"-{reposts}" if reposts else "")
 
     def _give_up(self, step: Step, exc: SurfaceError) -> bool:
         """Note what `exc` means for what comes next; True when nothing more can be shown."""
@@ -278,8 +286,8 @@ class Reply:
                 self._back_off(now)
             case MessageGone():
                 self._shown[step.number] = replace(self._shown[step.number], gone=True)
-                self._reposts += 1
-                return self._reposts > 3
+                self._reposts[step.number] = self._reposts.get(step.number, 0) + 1
+                return sum(self._reposts.values()) > 3
             case PlacementGone() | NotPermitted():
                 log.warning(
                     "reply.undeliverable",
@@ -322,9 +330,10 @@ async def _to_the_end(call: Awaitable[None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task], timeout=_GOODBYE_S)
-        if not task.done():
+        try:
+            await asyncio.wait([task], timeout=_GOODBYE_S)
+        finally:  # also when cancelled a second time: nobody else would end the call
             task.cancel()
-        elif not task.cancelled() and (failure := task.exception()) is not None:
+        if task.done() and not task.cancelled() and (failure := task.exception()) is not None:
             log.debug("reply.call_failed_while_leaving", extra={"error": type(failure).__name__})
         raise

@@ -1,0 +1,564 @@
+"""The one writer, in virtual time, against a platform that fails in every way it can."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.replies import (
+    Draft,
+    Layout,
+    Limits,
+    MessageGone,
+    MessageRef,
+    NotPermitted,
+    PlacementGone,
+    Rate,
+    RateBudget,
+    RateLimited,
+    Reply,
+    SegmentRejected,
+    SurfaceUnavailable,
+)
+from core.replies.reply import REFUSED_NOTICE, Delivery
+from tests.replies.scripted_surface import LOST_AFTER, LOST_BEFORE, PLACEMENT, Fault, ScriptedSurface, in_virtual_time
+
+WIDE = Limits(200, len, Rate(50, 50), Rate(50, 50), min_gap_s=1.0)
+
+
+def make_reply(
+    surface: ScriptedSurface,
+    noted: list[list[str]] | None = None,
+    shown: Sequence[MessageRef] = (),
+    budget: RateBudget | None = None,
+    again: bool = False,
+) -> Reply:
+    async def posted(refs: Sequence[MessageRef]) -> None:
+        if noted is not None:
+            noted.append([ref.message for ref in refs])
+
+    return Reply(
+        surface,
+        PLACEMENT,
+        budget or RateBudget(),
+        key="turn",
+        stop="STOP",
+        posted=posted,
+        shown=shown,
+        again=again,
+    )
+
+
+@asynccontextmanager
+async def writing(reply: Reply) -> AsyncIterator[asyncio.Task[Delivery]]:
+    task = asyncio.create_task(reply.run(), name="writing")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def say(reply: Reply, words: int, every_s: float = 0.05, start: str = "") -> str:
+    """Stream `words` words and return what was said."""
+    text = start
+    for number in range(words):
+        text += f"word{number} "
+        reply.show(Draft(text))
+        await asyncio.sleep(every_s)
+    return text
+
+
+def test_the_first_text_is_shown_within_150_ms_of_the_first_delta() -> None:
+    """People judge a bot by how soon it begins."""
+
+    async def story() -> None:
+        surface = ScriptedSurface()
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            await asyncio.sleep(3)
+            began = asyncio.get_running_loop().time()
+            text = await say(reply, 40)
+            reply.show(Draft(text, final=True))
+            assert await task == "shown"
+        assert surface.calls[0].at - began <= 0.15
+        assert reply.first_text_at is not None and reply.first_text_at - began <= 0.15
+
+    in_virtual_time(story)
+
+
+def test_the_first_text_does_not_wait_for_the_gap_after_a_status_line() -> None:
+    """ "Thinking" was shown just before: the answer's first words are worth more than the gap."""
+
+    async def story() -> None:
+        surface = ScriptedSurface()
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            reply.show(Draft(status="_Thinking…_"))
+            await asyncio.sleep(0.05)
+            reply.show(Draft("Hello"))
+            await asyncio.sleep(0.15)
+            assert surface.texts == ["Hello"]
+            reply.show(Draft("Hello", final=True))
+            assert await task == "shown"
+        assert [call.operation for call in surface.calls] == ["post", "edit", "edit"]
+
+    in_virtual_time(story)
+
+
+def test_one_call_is_in_flight_and_the_newest_text_wins() -> None:
+    """A slow platform must not make calls queue up, nor show an old text after a new one."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=Limits(2000, len, Rate(50, 50), Rate(50, 50), 0.0), latency_s=0.7)
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            text = await say(reply, 100)
+            reply.show(Draft(text, final=True))
+            assert await task == "shown"
+        assert surface.most_in_flight == 1
+        lengths = [len(call.text) for call in surface.calls]
+        assert lengths == sorted(lengths)
+        assert surface.texts == [text]
+        assert len(surface.calls) < 10, "one call for each answer of the platform, not for each word"
+
+    in_virtual_time(story)
+
+
+def test_identical_text_is_never_sent() -> None:
+    """An edit that changes nothing costs a call of the budget."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            for _ in range(20):
+                reply.show(Draft("same"))
+                await asyncio.sleep(2)
+            assert len(surface.calls) == 1
+            reply.show(Draft("same", final=True))  # the button goes: that is a change
+            assert await task == "shown"
+        assert len(surface.calls) == 2
+        assert surface.visible[0].stop == ""
+
+    in_virtual_time(story)
+
+
+def test_interim_edits_are_never_closer_than_the_gap() -> None:
+    """The gap is what leaves room for other answers."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=Limits(5000, len, Rate(50, 50), Rate(50, 50), 1.3))
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            text = await say(reply, 300)
+            reply.show(Draft(text, final=True))
+            assert await task == "shown"
+        times = [call.at for call in surface.calls]
+        assert all(later - earlier >= 1.3 - 1e-6 for earlier, later in itertools.pairwise(times[:-1]))
+
+    in_virtual_time(story)
+
+
+def test_the_stop_button_is_on_the_last_message_only_and_goes_at_the_end() -> None:
+    """Several Stop buttons for one answer would puzzle; one on a finished answer does nothing."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            text = await say(reply, 90, 0.2)
+            await asyncio.sleep(5)
+            assert len(surface.visible) > 2
+            assert [message.stop for message in surface.visible] == [""] * (len(surface.visible) - 1) + ["STOP"]
+            reply.show(Draft(text, final=True))
+            assert await task == "shown"
+        assert [message.stop for message in surface.visible] == [""] * len(surface.visible)
+        assert "".join(surface.texts) == text
+
+    in_virtual_time(story)
+
+
+def test_nothing_is_sent_while_the_platform_says_wait_and_the_end_still_arrives() -> None:
+    """Retry-After 5 on every edit for 20 seconds: a call in the wait would make the wait longer."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        loop = asyncio.get_running_loop()
+        surface.rules = lambda operation, _, __: (
+            Fault(RateLimited("ratelimited", 5.0)) if operation == "edit" and loop.time() < 20 else None
+        )
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            text = await say(reply, 30)
+            reply.show(Draft(text, final=True))
+            assert await task == "shown"
+        refused = [call.at for call in surface.edits() if call.failed]
+        assert refused and all(b - a >= 5 - 1e-6 for a, b in itertools.pairwise([c.at for c in surface.edits()]))
+        assert "".join(surface.texts) == text
+        assert loop.time() < 27
+
+    in_virtual_time(story)
+
+
+def test_a_late_draft_after_the_final_one_is_dropped() -> None:
+    """A Delta that comes late must not undo the end."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            reply.show(Draft("the end", final=True))
+            reply.show(Draft("the end, but not quite"))
+            reply.show(Draft("another end", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["the end"]
+
+    in_virtual_time(story)
+
+
+def test_a_post_whose_answer_was_lost_is_looked_for_and_not_doubled() -> None:
+    """A timeout says nothing about whether the message stands there."""
+
+    async def story() -> None:
+        noted: list[list[str]] = []
+        surface = ScriptedSurface(limits=WIDE, faults=iter([LOST_AFTER, LOST_BEFORE]))
+        reply = make_reply(surface, noted)
+        async with writing(reply) as task:
+            reply.show(Draft("hello", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["hello"]
+        assert [call.operation for call in surface.calls][:3] == ["post", "find", "find"]
+        assert noted == [["m0"]]
+
+    in_virtual_time(story)
+
+
+def test_a_post_that_did_not_arrive_is_repeated() -> None:
+    """Looked for, not found: then it is safe to post again."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE, faults=iter([LOST_BEFORE, None, LOST_BEFORE, None]))
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            reply.show(Draft("hello", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["hello"]
+        assert [call.operation for call in surface.calls] == ["post", "find", "post", "find", "post"]
+
+    in_virtual_time(story)
+
+
+def test_a_lost_post_is_found_also_when_another_message_was_deleted_meanwhile() -> None:
+    """The name under which a post is looked for must not depend on what happens to other messages."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            first = "a" * 190 + "\n"
+            reply.show(Draft(first))
+            await surface.until(lambda s: len(s.messages) == 1)
+            lost = iter([LOST_AFTER])
+            surface.rules = lambda operation, _, __: next(lost, None) if operation == "post" else None
+            reply.show(Draft(first + "b" * 50))
+            await surface.until(lambda s: len(s.messages) == 2)
+            surface.messages["m0"].deleted = True
+            reply.show(Draft("z" + first[1:] + "b" * 50, final=True))  # the first message has to change, too
+            assert await task == "shown"
+        assert sorted(surface.texts) == ["b" * 50, "z" + "a" * 189 + "\n"]
+
+    in_virtual_time(story)
+
+
+def test_a_message_deleted_in_the_middle_is_left_alone_until_the_answer_is_final() -> None:
+    """Whoever deleted a growing answer does not want it back each second, but the answer must not be lost."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            text = await say(reply, 5)
+            surface.messages["m0"].deleted = True
+            text = await say(reply, 10, 0.5, text)
+            assert len(surface.messages) == 1
+            reply.show(Draft(text, final=True))
+            assert await task == "shown"
+        assert surface.texts == [text]
+
+    in_virtual_time(story)
+
+
+def test_a_message_deleted_each_time_is_not_posted_for_ever() -> None:
+    """A moderator's bot that deletes everything must win."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        surface.rules = lambda operation, _, __: Fault(MessageGone("gone")) if operation == "edit" else None
+        reply = make_reply(surface, shown=[MessageRef("C1", "old")])
+        async with writing(reply) as task:
+            reply.show(Draft("hello", final=True))
+            assert await task == "shown"
+            assert surface.texts == ["hello"]
+
+    in_virtual_time(story)
+
+
+@pytest.mark.parametrize("error", [NotPermitted("missing_scope", "chat:write"), PlacementGone("channel_not_found")])
+def test_what_cannot_be_delivered_ends_the_writer(error: NotPermitted | PlacementGone) -> None:
+    """There is nobody to tell: say so to the Turn, and end."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE, rules=lambda *_: Fault(error))
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            reply.show(Draft("hello"))
+            assert await task == "undeliverable"
+        assert len(surface.calls) == 1
+
+    in_virtual_time(story)
+
+
+def test_a_refused_part_is_replaced_by_a_line_that_says_so_and_the_rest_is_shown() -> None:
+    """One part that moderation refuses must not take the others with it."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        surface.rules = lambda _, __, text: Fault(SegmentRejected("blocked")) if "bad" in text else None
+        reply = make_reply(surface)
+        text = "good " * 30 + "\n\n" + "bad " * 30 + "\n\n" + "fine " * 30
+        async with writing(reply) as task:
+            reply.show(Draft(text, final=True))
+            assert await task == "shown"
+        assert surface.texts[1] == REFUSED_NOTICE
+        assert surface.texts[0].startswith("good") and surface.texts[2].startswith("fine")
+
+    in_virtual_time(story)
+
+
+def test_a_platform_that_is_away_for_a_minute_gets_the_final_text_when_it_is_back() -> None:
+    """No answer is given up for a short outage, and the outage is not filled with calls."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        loop = asyncio.get_running_loop()
+        surface.rules = lambda *_: LOST_BEFORE if loop.time() < 60 else None
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            reply.show(Draft("hello", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["hello"]
+        assert loop.time() < 60 + 20
+        assert len(surface.calls) < 15
+
+    in_virtual_time(story)
+
+
+def test_a_platform_that_never_answers_does_not_hold_the_session_for_ever() -> None:
+    """After ten minutes the Turn ends, so that the thread can go on."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE, rules=lambda *_: LOST_BEFORE)
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            reply.show(Draft("hello", final=True))
+            assert await task == "undeliverable"
+        assert 590 < asyncio.get_running_loop().time() < 640
+
+    in_virtual_time(story)
+
+
+def test_cancelling_during_a_post_leaves_nothing_running_and_notes_the_message() -> None:
+    """What was sent must be known to whoever takes over."""
+
+    async def story() -> None:
+        noted: list[list[str]] = []
+        surface = ScriptedSurface(limits=WIDE, latency_s=2.0)
+        reply = make_reply(surface, noted)
+        task = asyncio.create_task(reply.run())
+        reply.show(Draft("hello"))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert surface.texts == ["hello"]
+        assert noted == [["m0"]]
+
+    in_virtual_time(story)
+
+
+def test_cancelling_during_a_call_that_hangs_ends_within_the_bound() -> None:
+    """A platform that hangs must not hold up a shutdown."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE, latency_s=1000.0)
+        reply = make_reply(surface)
+        task = asyncio.create_task(reply.run())
+        reply.show(Draft("hello"))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+        assert asyncio.get_running_loop().time() < 7
+
+    in_virtual_time(story)
+
+
+def test_cancelling_twice_leaves_nothing_running() -> None:
+    """A second cancellation must not part the writer from the call it waits for."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE, latency_s=1000.0)
+        reply = make_reply(surface)
+        task = asyncio.create_task(reply.run())
+        reply.show(Draft("hello"))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    in_virtual_time(story)
+
+
+def test_another_attempt_goes_on_in_the_messages_of_the_first() -> None:
+    """A worker died after it had posted two messages: the answer ends up in these, without a third."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        text = "x" * 150 + "\n" + "y" * 150
+        first = make_reply(surface)
+        async with writing(first):
+            first.show(Draft(text))
+            await surface.until(lambda s: len(s.messages) == 2)
+        second = make_reply(surface, shown=[MessageRef("C1", "m0"), MessageRef("C1", "m1")])
+        async with writing(second) as task:
+            second.show(Draft(text + " z", final=True))
+            assert await task == "shown"
+        assert "".join(surface.texts) == text + " z"
+        assert len(surface.messages) == 2
+
+    in_virtual_time(story)
+
+
+def test_another_attempt_finds_the_message_that_the_first_could_not_note() -> None:
+    """The worker was killed between the platform's effect and the note of it: no second copy may appear."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE, faults=iter([LOST_AFTER]))
+        first = make_reply(surface)
+        async with writing(first):
+            first.show(Draft("hello"))
+            await surface.until(lambda s: len(s.messages) == 1)
+        second = make_reply(surface, again=True)
+        async with writing(second) as task:
+            second.show(Draft("hello again", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["hello again"]
+
+    in_virtual_time(story)
+
+
+def test_a_post_that_was_clearly_refused_is_not_looked_for() -> None:
+    """Looking costs a call of a budget that is short already."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE, faults=iter([Fault(RateLimited("ratelimited", 1.0))]))
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            reply.show(Draft("hello", final=True))
+            assert await task == "shown"
+        assert [call.operation for call in surface.calls] == ["post", "post"]
+
+    in_virtual_time(story)
+
+
+def test_messages_that_a_shorter_answer_does_not_need_are_taken_away() -> None:
+    """A second attempt may be shorter: the tail of the first one must not stand there."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=WIDE)
+        noted: list[list[str]] = []
+        first = make_reply(surface)
+        async with writing(first) as task:
+            first.show(Draft("x" * 150 + "\n" + "y" * 150, final=True))
+            await task
+        second = make_reply(surface, noted, shown=first.refs)
+        async with writing(second) as task:
+            second.show(Draft("short", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["short"]
+        assert noted[-1] == ["m0"]
+
+    in_virtual_time(story)
+
+
+def faults() -> st.SearchStrategy[Fault | None]:
+    return st.sampled_from(
+        [
+            None,
+            None,
+            None,
+            LOST_BEFORE,
+            LOST_AFTER,
+            Fault(SurfaceUnavailable("500"), effect=True, seconds=3.0),
+            Fault(RateLimited("ratelimited", 0.5)),
+            Fault(RateLimited("ratelimited", 7.0)),
+            Fault(seconds=2.0),
+            Fault(MessageGone("gone")),
+        ]
+    )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(faults(), max_size=25),
+    st.lists(st.tuples(st.text("ab \n`", min_size=1, max_size=60), st.floats(0, 2)), min_size=1, max_size=12),
+    st.booleans(),
+)
+def test_whatever_fails_the_final_text_is_shown_once(
+    script: list[Fault | None], deltas: list[tuple[str, float]], deleted: bool
+) -> None:
+    """The last state is always reached, by as many messages as it needs, with no second copy of any of them."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(limits=Limits(100, len, Rate(3, 1), Rate(3, 1), 1.0))
+        queue = iter(script)
+
+        def rule(operation: str, message: str, text: str) -> Fault | None:
+            fault = next(queue, None)
+            if fault is not None and isinstance(fault.error, MessageGone):
+                if operation != "edit" or not deleted:
+                    return None
+                surface.messages[message].deleted = True
+            return fault
+
+        surface.rules = rule
+        reply = make_reply(surface)
+        async with writing(reply) as task:
+            text = "-"
+            for delta, pause in deltas:
+                text += delta
+                reply.show(Draft(text))
+                await asyncio.sleep(pause)
+            reply.show(Draft(text + ".", final=True))
+            delivery = await task
+        gone = sum(1 for call in surface.calls if call.failed == "MessageGone")
+        assert delivery == "shown" or gone > 3
+        if delivery == "shown":
+            wanted = [segment.text for segment in Layout(100, len, "").segments(Draft(text + ".", final=True))]
+            assert sorted(surface.texts) == sorted(wanted)
+            if not gone:
+                assert surface.texts == wanted
+        assert all(message.stop == "" for message in surface.visible) or delivery == "undeliverable"
+        assert surface.most_in_flight <= 1
+
+    in_virtual_time(story)
