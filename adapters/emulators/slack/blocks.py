@@ -112,7 +112,7 @@ def _faults(blocks: list[dict[str, Any]], limit: int, root: str) -> Iterator[Fau
 
 
 def _block_faults(block: dict[str, Any], at: str) -> Iterator[Fault]:
-    kind = block.get("type")
+    kind = str(block.get("type"))
     if kind not in _KNOWN:
         yield f"unsupported type: {kind}", f"{at}/type"
     elif kind == "section":
@@ -130,7 +130,8 @@ def _block_faults(block: dict[str, Any], at: str) -> Iterator[Fault]:
     elif kind == "image":
         yield from _image(block, at)
     elif kind == "rich_text":
-        if not isinstance(block.get("elements"), list):
+        elements = block.get("elements")
+        if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
             yield "missing required field: elements", at
     elif kind in {"table", "data_table"}:
         yield from _table(block, at, TABLE_ROWS if kind == "table" else DATA_TABLE_ROWS)
@@ -163,7 +164,7 @@ def _elements(block: dict[str, Any], at: str, limit: int, allowed: frozenset[str
     seen: set[str] = set()
     for index, element in enumerate(elements):
         where = f"{at}/elements/{index}"
-        if not isinstance(element, dict) or (allowed is not None and element.get("type") not in allowed):
+        if not isinstance(element, dict) or (allowed is not None and str(element.get("type")) not in allowed):
             yield "failed to match all allowed schemas", where
             continue
         action_id = element.get("action_id")
@@ -175,8 +176,8 @@ def _elements(block: dict[str, Any], at: str, limit: int, allowed: frozenset[str
 
 
 def _element(element: dict[str, Any], at: str) -> Iterator[Fault]:
-    kind = element.get("type")
-    if not isinstance(kind, str):
+    kind = str(element.get("type"))
+    if not isinstance(element.get("type"), str):
         yield "missing required field: type", at
     if kind == "image":
         yield from _image(element, at)
@@ -186,7 +187,7 @@ def _element(element: dict[str, Any], at: str) -> Iterator[Fault]:
             yield f"must be less than {limit + 1} characters", f"{at}/{key}"
     if kind in {"button", "workflow_button", "icon_button"}:
         yield from _text_object(element.get("text"), f"{at}/text", BUTTON_TEXT, plain=True)
-        if "style" in element and element["style"] not in {"primary", "danger"}:
+        if "style" in element and str(element["style"]) not in {"primary", "danger"}:
             yield "must be one of the allowed values", f"{at}/style"
     if kind == "feedback_buttons":
         for side in ("positive_button", "negative_button"):
@@ -248,7 +249,7 @@ def _text_object(value: Any, at: str, limit: int, *, plain: bool = False) -> Ite
     kinds = {"plain_text"} if plain else {"plain_text", "mrkdwn"}
     if not isinstance(value, dict):
         yield f"missing required field: {at.rsplit('/', 1)[-1]}", at.rsplit("/", 1)[0]
-    elif value.get("type") not in kinds:
+    elif str(value.get("type")) not in kinds:
         yield "failed to match all allowed schemas", at
     else:
         yield from _string(value.get("text"), f"{at}/text", limit)

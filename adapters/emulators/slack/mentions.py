@@ -160,7 +160,7 @@ def unfurls_of(
 def _links(node: dict[str, Any]) -> list[str]:
     if node.get("type") == "link" and isinstance(node.get("url"), str):
         return [node["url"]]
-    if node.get("type") in {"mrkdwn", "markdown", "markdown_text"} and isinstance(node.get("text"), str):
+    if str(node.get("type")) in {"mrkdwn", "markdown", "markdown_text"} and isinstance(node.get("text"), str):
         return _URL.findall(node["text"])
     return []
 
@@ -200,7 +200,7 @@ def _words(value: Any) -> str:
             whole = rest.get("type") == "rich_text"
             return ("\n" if whole else "").join(_words(element) for element in elements)
         case {"rows": list(rows)}:
-            return "\n".join(" | ".join(_words(cell) for cell in row) for row in rows)
+            return "\n".join(" | ".join(_words(cell) for cell in row) for row in rows if isinstance(row, list))
         case list():
             return "\n".join(part for item in value if (part := _words(item)))
         case _:
