@@ -19,4 +19,9 @@ async def print_usage(settings: Settings, scope: str) -> None:
         for each in wanted:
             until = today()
             report = admin_report(await read(store, each, 30, until), until)
-            typer.echo(f"== {each} ==\n{report.replace('```\n', '').replace('\n```', '').replace('**', '')}\n")
+            typer.echo(f"== {each} ==\n{_plain(report)}\n")
+
+
+def _plain(markdown: str) -> str:
+    """A report for a terminal, which needs no code blocks to align columns."""
+    return "\n".join(line for line in markdown.replace("**", "").splitlines() if line != "```")

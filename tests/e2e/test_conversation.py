@@ -1,0 +1,130 @@
+"""The whole way of a message, on both platforms at once, as the people in the channel see it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.e2e.conftest import House
+from tests.providers.openai_server import Reply
+
+
+def growing(deltas: list[str], seconds: float) -> Reply:
+    async def pause(_: int) -> None:
+        await asyncio.sleep(seconds / len(deltas))
+
+    return Reply(deltas=deltas, pause=pause)
+
+
+async def test_a_mention_in_slack_is_answered_in_its_thread_and_grows(house: House) -> None:
+    """The main job: an answer in the thread that grows by edits of one message."""
+    house.provider.reply(growing(["word "] * 40, 4.0))
+    question = await house.slack_says("@Parley hello")
+    [answer] = await house.slack_settled(question)
+    assert answer.thread_ts == question.ts
+    assert answer.visible.strip() == ("word " * 40).strip()
+    states = [shown.text for shown in answer.history]
+    assert len(states) >= 4
+    assert all(later.startswith(earlier.rstrip()) for earlier, later in zip(states, states[1:], strict=False))
+
+
+async def test_a_mention_in_discord_opens_a_thread_and_grows(house: House) -> None:
+    house.provider.reply(growing(["word "] * 40, 4.0))
+    question = await house.discord.say("ada", "general", "@Parley hello")
+    thread = await house.discord_thread(question)
+    [answer] = await house.discord_settled(thread)
+    assert answer.content.strip() == ("word " * 40).strip()
+    assert len(answer.history) >= 4
+
+
+async def test_a_thread_is_a_conversation_also_after_a_restart(house: House) -> None:
+    """Kill and start again: the follow-up needs no mention, and the model is given what was said."""
+    house.provider.reply("Nice to meet you.")
+    question = await house.slack_says("@Parley my name is Ada")
+    await house.slack_settled(question)
+    await house.stop_bot()
+    await house.start_bot()
+    await house.slack_says("what is my name?", thread_ts=question.ts)
+    await house.slack_settled(question, answers=2)
+    sent = [(m["role"], m["content"]) for m in house.provider.requests[-1].messages if m["role"] != "system"]
+    assert sent == [("user", "my name is Ada"), ("assistant", "Nice to meet you."), ("user", "what is my name?")]
+
+
+async def test_the_same_event_twice_is_answered_once(house: House) -> None:
+    """A mention comes as two events with different ids, and Slack redelivers."""
+    question = await house.slack_says("@Parley once")
+    await house.slack_settled(question)
+    await house.slack.redeliver()
+    await house.slack.redeliver_as_new_event_id()
+    said = await house.discord.say("ada", "general", "@Parley once")
+    thread = await house.discord_thread(said)
+    await house.discord_settled(thread)
+    await house.discord.redeliver()
+    await house.slack_says("@Parley two", thread_ts=question.ts)
+    answers = await house.slack_settled(question, answers=2)
+    assert len(answers) == 2
+    assert len(house.discord_answers(thread)) == 1
+    assert len(house.provider.requests) == 3
+
+
+async def test_two_messages_at_once_are_answered_in_order_and_apart(house: House) -> None:
+    """Within 50 ms in one thread: two answers, the first complete before the second begins."""
+    question = await house.slack_says("@Parley start")
+    await house.slack_settled(question)
+    house.provider.script(lambda request: growing([f"{request.prompt} "] * 10, 1.0))
+    await asyncio.gather(
+        house.slack_says("one", thread_ts=question.ts), house.slack_says("two", thread_ts=question.ts)
+    )
+    answers = await house.slack_settled(question, answers=3)
+    assert [answer.visible.split()[0] for answer in answers[1:]] == ["one", "two"]
+    assert answers[1].history[-1].at <= answers[2].history[0].at
+
+
+async def test_a_long_answer_arrives_whole_on_both_platforms(house: House) -> None:
+    """20,000 characters with code: the segments are the answer, and no fence is left open."""
+    paragraph = "A paragraph of plain words that says little at some length. " * 5
+    code = "```python\n" + "".join(f"print({n})\n" for n in range(40)) + "```"
+    text = "\n\n".join(f"## Part {n}\n\n{paragraph.strip()}\n\n{code}" for n in range(28))
+    assert len(text) > 20_000
+    house.provider.reply([text[at : at + 50] for at in range(0, len(text), 50)])
+    question = await house.slack_says("@Parley long")
+    said = await house.discord.say("ada", "general", "@Parley long")
+    whole = "".join(text.split())
+    thread = await house.discord_thread(said)
+    slack_parts = await house.slack.wait_for(lambda: _whole([m.text for m in house.slack_answers(question)], whole), 50)
+    parts = await house.discord.wait_for(lambda: _whole([m.content for m in house.discord_answers(thread)], whole), 50)
+    for part in (*slack_parts, *parts):
+        assert part.count("```") % 2 == 0
+    assert len(slack_parts) == len(house.slack_answers(question))
+    assert len(parts) == len(house.discord_answers(thread))
+
+
+def _whole(parts: list[str], whole: str) -> list[str] | None:
+    return parts if _without_added_fences(parts) == whole else None
+
+
+def _without_added_fences(parts: list[str]) -> str:
+    """The segments put together; where code was closed and opened again at a cut, these lines go."""
+    joined = "\x00".join(parts)
+    return "".join(joined.replace("\n```\x00```python\n", "\n").replace("```\x00```python\n", "").replace("\x00", "").split())
+
+
+async def test_a_model_pings_nobody(house: House) -> None:
+    """Whatever the model writes, also split over two deltas."""
+    house.provider.reply(["Hi @every", "one <!chan", "nel> <!here> <@U", "123> <@&1> @here <#C1> `<!channel>` <https://a.b>"])
+    question = await house.slack_says("@Parley ping")
+    said = await house.discord.say("ada", "general", "@Parley ping")
+    [slack_answer] = await house.slack_settled(question)
+    [discord_answer] = await house.discord_settled(await house.discord_thread(said))
+    assert not slack_answer.pings
+    assert not slack_answer.unfurls
+    assert not discord_answer.pings
+    assert not discord_answer.unfurls
+
+
+async def test_a_direct_message_needs_no_mention(house: House) -> None:
+    said = await house.slack.say("ada", house.slack.dm("ada"), "hello there")
+    await house.slack.wait_for(lambda: house.slack.bot_messages(house.slack.dm("ada"), said.ts))
+    await house.discord.direct("ada", "hello there")
+    place = house.discord.direct_channel("ada")
+    [answer] = await house.discord_settled(place)
+    assert answer.content == "Hello"
