@@ -301,7 +301,7 @@ def message(world: World, one: Message, *, nested: bool = False) -> Json:
 def created_message(world: World, one: Message) -> Json:
     """A message as the answer to its creation: only here and in MESSAGE_CREATE does Discord repeat the nonce.
 
-    A message read later has none, so that a lost answer cannot be looked up by it.
+    A message read later has none (discord.py issue 2451), so that a lost answer cannot be looked up by it.
     """
     body = message(world, one)
     return body if one.nonce is None else {**body, "nonce": one.nonce}
