@@ -4,6 +4,7 @@ from core.agent._capture import capture_run_messages
 from core.agent._run import EndStrategy
 from core.agent.agent import Agent
 from core.agent.events import RunEvents
+from core.agent.nodes import AgentRun, AgentStream, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from core.agent.printing import pprint_run_response
 from core.agent.response import RunEvent, RunResponse
 from core.agent.result import AgentRunResult, FinalResult, StreamedRunResult
@@ -11,15 +12,21 @@ from core.agent.tools import RunContext, Tool
 
 __all__ = [
     "Agent",
+    "AgentRun",
     "AgentRunResult",
+    "AgentStream",
+    "CallToolsNode",
+    "End",
     "EndStrategy",
     "FinalResult",
+    "ModelRequestNode",
     "RunContext",
     "RunEvent",
     "RunEvents",
     "RunResponse",
     "StreamedRunResult",
     "Tool",
+    "UserPromptNode",
     "capture_run_messages",
     "pprint_run_response",
 ]

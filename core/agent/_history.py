@@ -21,7 +21,7 @@ from core.messages import (
     args_are_whole,
 )
 
-__all__ = ["CANCELLED", "close_calls", "interrupted", "repaired", "with_instructions"]
+__all__ = ["CANCELLED", "cancelled", "close_calls", "interrupted", "repaired", "with_instructions"]
 
 CANCELLED = "The tool call was cancelled before it finished."
 
@@ -57,10 +57,11 @@ def close_calls(messages: list[ModelMessage], returns: Mapping[int, ModelRequest
     """
     if not messages or not isinstance(last := messages[-1], ModelResponse) or not (calls := _calls(last)):
         return
-    messages.append(ModelRequest([returns.get(at) or _cancelled(call) for at, call in enumerate(calls)]))
+    messages.append(ModelRequest([returns.get(at) or cancelled(call) for at, call in enumerate(calls)]))
 
 
-def _cancelled(call: ToolCallPart) -> ToolReturnPart:
+def cancelled(call: ToolCallPart) -> ToolReturnPart:
+    """The return of a call that was never finished."""
     return ToolReturnPart(call.tool_name, CANCELLED, call.tool_call_id)
 
 
@@ -108,7 +109,7 @@ def _paired(calls: list[ToolCallPart], requests: list[ModelRequest]) -> list[Mod
                 returns.append(part)
         if rest:
             others.append(request if len(rest) == len(request.parts) else replace(request, parts=rest))
-    returns += [_cancelled(call) for waiting in open_calls.values() for call in waiting]
+    returns += [cancelled(call) for waiting in open_calls.values() for call in waiting]
     if not returns:
         return others
     if others and isinstance(first := others[0], ModelRequest) and first not in requests:

@@ -20,7 +20,7 @@ import pydantic
 from typing_extensions import TypeVar
 
 from core.agent._calls import Retries, call_tool, run_together
-from core.agent._history import close_calls, interrupted, repaired, with_instructions
+from core.agent._history import cancelled, close_calls, interrupted, repaired, with_instructions
 from core.agent._output import ResultSchema, ResultTool
 from core.agent._prompts import Instructions, SystemPrompt, Validator
 from core.agent.tools import RunContext, Tool
@@ -146,23 +146,36 @@ class Run(Generic[ResultDataT]):
     async def events(self) -> AsyncGenerator[LoopEvent, None]:
         """Everything that happens, to its end. Closing it, or cancelling whoever waits for it, ends the run."""
         try:
-            request = await self._first_request()
-            while self.result is None:
-                async with aclosing(self._ask(request)) as events:
+            request: ModelRequest | None = await self.first_request()
+            while request is not None:
+                async with aclosing(self.ask(request, stream=self.plan.stream)) as events:
                     async for event in events:
                         yield event
                 parts: list[ModelRequestPart] = []
-                async with aclosing(self._handle(parts)) as events:
+                async with aclosing(self.handle(parts)) as events:
                     async for event in events:
                         yield event
-                request = ModelRequest(parts)
-            if request.parts:
-                self.messages.append(request)
+                request = self.next_request(parts)
+            assert self.result is not None
             yield RunEnded(self.result)
         finally:
-            close_calls(self.messages, self._returns)
+            self.close()
 
-    async def _first_request(self) -> ModelRequest:
+    def next_request(self, parts: list[ModelRequestPart]) -> ModelRequest | None:
+        """The request that tells the model `parts`; None when the run is over, and then they end the history."""
+        request = ModelRequest(parts)
+        if self.result is None:
+            return request
+        if parts:
+            self.messages.append(request)
+        return None
+
+    def close(self) -> None:
+        """Leave a history to go on from. Safe to call more than once."""
+        close_calls(self.messages, self._returns)
+
+    async def first_request(self) -> ModelRequest:
+        """What is said first: system prompts where there is no history yet, and the prompt."""
         ctx = self.context()
         parts: list[ModelRequestPart] = []
         if self.messages:
@@ -186,8 +199,8 @@ class Run(Generic[ResultDataT]):
                 parts.append(SystemPromptPart(await prompt.text(ctx), prompt.ref) if prompt else part)
             self.messages[at] = ModelRequest(parts)
 
-    async def _ask(self, request: ModelRequest) -> AsyncGenerator[LoopEvent, None]:
-        """One request and its response."""
+    async def ask(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[LoopEvent, None]:
+        """One request and its response, which becomes the last message."""
         plan = self.plan
         self.messages.append(request)
         plan.limits.check_before_request(self.usage)
@@ -200,7 +213,7 @@ class Run(Generic[ResultDataT]):
             sent = with_instructions(sent, "\n\n".join(text for text in texts if text))
         self.usage.requests += 1
         self._returns = {}
-        if plan.stream:
+        if stream:
             async with aclosing(self._read_stream(sent, parameters)) as events:
                 async for event in events:
                     yield event
@@ -258,7 +271,7 @@ class Run(Generic[ResultDataT]):
 
     # --- what a response asks for ---
 
-    async def _handle(self, parts: list[ModelRequestPart]) -> AsyncGenerator[LoopEvent, None]:
+    async def handle(self, parts: list[ModelRequestPart]) -> AsyncGenerator[LoopEvent, None]:
         """Act on the last response; `parts` receives what the model reads next. Sets `result` if it is one."""
         response = self.messages[-1]
         assert isinstance(response, ModelResponse)
@@ -268,7 +281,8 @@ class Run(Generic[ResultDataT]):
             async with aclosing(self._handle_calls(calls)) as events:
                 async for event in events:
                     yield event
-            parts += [self._returns[at] for at in range(len(calls))]
+            # a tool that cancelled itself has left nothing
+            parts += [self._returns.get(at) or cancelled(call) for at, call in enumerate(calls)]
         elif not texts:
             raise UnexpectedModelBehavior("Received empty model response")
         elif not self.plan.result.allow_text:

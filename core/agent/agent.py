@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from types import FrameType, NoneType
-from typing import Any, Generic, Literal, TypeAlias, cast, overload
+from typing import Any, Generic, Literal, TypeAlias, TypeGuard, cast, overload
 
 from typing_extensions import TypeVar
 
@@ -19,6 +19,7 @@ from core.agent._output import ResultSchema
 from core.agent._prompts import Instructions, SystemPrompt, Validator
 from core.agent._run import EndStrategy, Plan, Run
 from core.agent.events import Record, RunEvents
+from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from core.agent.response import RunEvent, RunResponse
 from core.agent.result import AgentRunResult, StreamedRunResult
 from core.agent.tools import AgentDepsT, Tool
@@ -229,6 +230,33 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         finally:
             await result.aclose()
 
+    @asynccontextmanager
+    async def iter(self, user_prompt: Prompt, **options: Any) -> AsyncIterator[AgentRun[ResultDataT]]:
+        """Run step by step (see `core.agent.nodes`); options as in `run_stream`. Leaving the context ends the run."""
+        if options.pop("infer_name", True) and self.name is None:
+            self._infer_name(sys._getframe(2))
+        run = self._start(_asked(user_prompt, **options), stream=False)
+        try:
+            yield AgentRun(run)
+        finally:
+            run.close()
+
+    @staticmethod
+    def is_user_prompt_node(node: object) -> TypeGuard[UserPromptNode]:
+        return isinstance(node, UserPromptNode)
+
+    @staticmethod
+    def is_model_request_node(node: object) -> TypeGuard[ModelRequestNode]:
+        return isinstance(node, ModelRequestNode)
+
+    @staticmethod
+    def is_call_tools_node(node: object) -> TypeGuard[CallToolsNode]:
+        return isinstance(node, CallToolsNode)
+
+    @staticmethod
+    def is_end_node(node: object) -> TypeGuard[End[Any]]:
+        return isinstance(node, End)
+
     def print_response(self, user_prompt: Prompt, *, stream: bool = False, **options: Any) -> None:
         """Run and print the answer with rich. `markdown` and `show_time` as in `pprint_run_response`."""
         from core.agent.printing import pprint_run_response
@@ -380,6 +408,20 @@ class _Asked:
     settings: ModelSettings | None
     limits: UsageLimits | None
     usage: Usage | None
+
+
+def _asked(
+    prompt: Prompt,
+    *,
+    result_type: Any = None,
+    message_history: Sequence[ModelMessage] | None = None,
+    model: Model | str | None = None,
+    deps: Any = None,
+    model_settings: ModelSettings | None = None,
+    usage_limits: UsageLimits | None = None,
+    usage: Usage | None = None,
+) -> _Asked:
+    return _Asked(prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage)
 
 
 def _tool_options(takes_ctx: bool, options: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from core.models.usage import Usage
 __all__ = ["DemoModel"]
 
 THINKING_S = 0.35  # before the first word, as a real model has it
+_SPEAKER = re.compile(r"^\[[^\]\n]{1,80}\]:?\s*")
 _PIECES = re.compile(r"\s*\S+\s*")
 
 
@@ -133,6 +134,7 @@ def _conversation(messages: list[ModelMessage]) -> Conversation:
 
 
 def _text(part: UserPromptPart) -> str:
-    if isinstance(part.content, str):
-        return part.content.strip()
-    return " ".join(item for item in part.content if isinstance(item, str)).strip()
+    """What a person wrote, without the name a chat may put before it in brackets."""
+    items = [part.content] if isinstance(part.content, str) else part.content
+    text = " ".join(item for item in items if isinstance(item, str)).strip()
+    return _SPEAKER.sub("", text)

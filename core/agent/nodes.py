@@ -1,0 +1,227 @@
+"""A run step by step: `Agent.iter` gives an `AgentRun`, which goes from node to node.
+
+    UserPromptNode -> ModelRequestNode -> CallToolsNode -> ModelRequestNode -> ... -> End
+
+A node is given out before it runs; going on runs it. `node.stream(run.ctx)` runs it while its events are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias
+
+from typing_extensions import TypeVar
+
+from core.agent._run import FinalResult, LoopEvent, Run
+from core.agent.result import AgentRunResult, StreamedRunResult
+from core.messages import (
+    FinalResultEvent,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    ToolCallPart,
+    UserContent,
+)
+from core.models.errors import UserError
+from core.models.usage import Usage
+
+__all__ = ["AgentRun", "AgentStream", "CallToolsNode", "End", "ModelRequestNode", "UserPromptNode"]
+
+ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
+
+
+@dataclass(frozen=True)
+class End(Generic[ResultDataT]):
+    """The run is over."""
+
+    data: FinalResult[ResultDataT]
+
+
+@dataclass
+class UserPromptNode:
+    """The prompt, before anything was done with it."""
+
+    user_prompt: str | Sequence[UserContent]
+
+    async def run(self, run: Run[Any]) -> ModelRequestNode:
+        return ModelRequestNode(await run.first_request())
+
+
+@dataclass
+class ModelRequestNode:
+    """A request about to be sent."""
+
+    request: ModelRequest
+    _asked: bool = field(default=False, repr=False, compare=False)
+
+    async def run(self, run: Run[Any]) -> CallToolsNode:
+        """Ask the model, unless `stream` has."""
+        if not self._asked:
+            self._asked = True
+            async with aclosing(run.ask(self.request, stream=False)) as events:
+                async for _ in events:
+                    pass
+        response = run.messages[-1]
+        if not isinstance(response, ModelResponse):
+            raise UserError("The response of this request was not kept, because nothing of it arrived")
+        return CallToolsNode(response)
+
+    @asynccontextmanager
+    async def stream(self, ctx: Run[Any]) -> AsyncIterator[AgentStream]:
+        """Ask the model and read its response as it comes; what is not read when the context ends is read then."""
+        if self._asked:
+            raise UserError("This request was sent already")
+        self._asked = True
+        async with aclosing(ctx.ask(self.request, stream=True)) as events:
+            stream = AgentStream(ctx, events)
+            yield stream
+            async for _ in events:
+                pass
+
+
+@dataclass
+class CallToolsNode:
+    """A response about to be acted on."""
+
+    model_response: ModelResponse
+    _parts: list[ModelRequestPart] = field(default_factory=list, repr=False, compare=False)
+    _handled: bool = field(default=False, repr=False, compare=False)
+
+    async def run(self, run: Run[Any]) -> ModelRequestNode | End[Any]:
+        """Run the tools the response calls, unless `stream` has."""
+        if not self._handled:
+            async with self.stream(run) as events:
+                async for _ in events:
+                    pass
+        request = run.next_request(self._parts)
+        if request is not None:
+            return ModelRequestNode(request)
+        assert run.result is not None
+        return End(run.result)
+
+    @asynccontextmanager
+    async def stream(
+        self, ctx: Run[Any]
+    ) -> AsyncIterator[AsyncIterator[FunctionToolCallEvent | FunctionToolResultEvent]]:
+        """Run the tools and read of each call and result; what is not read when the context ends is read then."""
+        if self._handled:
+            raise UserError("This response was acted on already")
+        self._handled = True
+        async with aclosing(ctx.handle(self._parts)) as events:
+            calls = _calls(events)
+            yield calls
+            async for _ in calls:
+                pass
+
+
+async def _calls(
+    events: AsyncGenerator[LoopEvent, None],
+) -> AsyncIterator[FunctionToolCallEvent | FunctionToolResultEvent]:
+    async for event in events:
+        if isinstance(event, FunctionToolCallEvent | FunctionToolResultEvent):
+            yield event
+
+
+AgentNode: TypeAlias = UserPromptNode | ModelRequestNode | CallToolsNode
+
+
+class AgentStream:
+    """One response while it streams: iterate for its events, or take its output as it grows."""
+
+    def __init__(self, run: Run[Any], events: AsyncGenerator[LoopEvent, None]) -> None:
+        self._run = run
+        self._source = events
+        self._events = self._iterate()
+
+    def __aiter__(self) -> AsyncIterator[PartStartEvent | PartDeltaEvent | FinalResultEvent]:
+        return self._events
+
+    def stream_output(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[Any]:
+        """The result as far as it is there, loosely validated."""
+        return StreamedRunResult(self._run, self._source).stream(debounce_by=debounce_by)
+
+    async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
+        """The response so far each time it grows, and whether it is whole."""
+        result: StreamedRunResult[Any] = StreamedRunResult(self._run, self._source)
+        async for response in result.stream_structured(debounce_by=debounce_by):
+            yield response
+
+    def usage(self) -> Usage:
+        """What the run has used so far, this response included."""
+        streamed = self._run.streamed
+        return self._run.usage + streamed.usage() if streamed is not None else self._run.usage
+
+    async def _iterate(self) -> AsyncIterator[PartStartEvent | PartDeltaEvent | FinalResultEvent]:
+        told = False
+        async for event in self._source:
+            if not isinstance(event, PartStartEvent | PartDeltaEvent):
+                continue
+            yield event
+            if not told and isinstance(event, PartStartEvent) and (final := self._final(event)):
+                told = True
+                yield final
+
+    def _final(self, event: PartStartEvent) -> FinalResultEvent | None:
+        part, result = event.part, self._run.plan.result
+        if isinstance(part, TextPart) and result.allow_text:
+            return FinalResultEvent(None, None)
+        if isinstance(part, ToolCallPart) and part.tool_name in result.tools:
+            return FinalResultEvent(part.tool_name, part.tool_call_id)
+        return None
+
+
+class AgentRun(Generic[ResultDataT]):
+    """A run that its caller drives: iterate over it for its nodes, or go on from a node with `next`."""
+
+    def __init__(self, run: Run[ResultDataT]) -> None:
+        self.ctx = run
+        self._next: AgentNode | End[ResultDataT] = UserPromptNode(run.plan.prompt)
+        self._given = False
+
+    @property
+    def next_node(self) -> AgentNode | End[ResultDataT]:
+        """The node that runs next."""
+        return self._next
+
+    @property
+    def result(self) -> AgentRunResult[ResultDataT] | None:
+        """The result, None until the run has come to its End."""
+        if not isinstance(self._next, End):
+            return None
+        data = self._next.data.data
+        return AgentRunResult(
+            content=data,
+            content_type=type(data).__name__,
+            messages=self.ctx.messages,
+            model=self.ctx.plan.model.model_name,
+            run_id=self.ctx.run_id,
+            _run=self.ctx,
+        )
+
+    def usage(self) -> Usage:
+        """What the run has used so far."""
+        return self.ctx.usage
+
+    async def next(self, node: AgentNode) -> AgentNode | End[ResultDataT]:
+        """Run `node`; the node after it."""
+        self._next = await node.run(self.ctx)
+        self._given = True
+        return self._next
+
+    def __aiter__(self) -> AsyncIterator[AgentNode | End[ResultDataT]]:
+        return self
+
+    async def __anext__(self) -> AgentNode | End[ResultDataT]:
+        if not self._given:
+            self._given = True
+            return self._next
+        if isinstance(self._next, End):
+            raise StopAsyncIteration
+        return await self.next(self._next)
