@@ -1,7 +1,7 @@
 """Markdown for Discord: the few places where Discord shows something else than the model meant.
 
-Discord renders most markdown itself, so text passes through. It has no `~~~` fences, no headings below the third
-level and no images, and it shows a masked link as typed when the scheme is not a web address
+Discord renders most markdown itself, so text passes through. It has no tables, no `~~~` fences, no headings below
+the third level and no images, and it shows a masked link as typed when the scheme is not a web address
 (support article "Markdown Text 101"). Inside code nothing is touched. No mention is escaped: each call
 forbids all of them with `allowed_mentions`.
 """
@@ -9,6 +9,8 @@ forbids all of them with `allowed_mentions`.
 from __future__ import annotations
 
 import re
+
+from adapters.discord._tables import is_row, table_lines
 
 LIMIT = 2000
 """Characters of `content` that a bot may send ("Create Message"). Discord counts code points, as `len` does."""
@@ -25,21 +27,36 @@ _DEEP_HEADING = re.compile(r"^#{4,6}(?= )")
 
 def to_content(text: str) -> str:
     """Write model markdown as Discord `content`. Never cuts."""
-    lines: list[str] = []
+    shown: list[str] = []
+    table: list[str] = []
     fence = ""
     for line in text.split("\n"):
-        match = _FENCE.match(line)
-        if fence:
-            if match and match["marks"].startswith(fence) and not match["info"].strip():
-                line = match["indent"] + "`" * len(match["marks"])
-                fence = ""
-        elif match and "`" not in match["info"]:
-            fence = match["marks"]
-            line = match["indent"] + "`" * len(fence) + match["info"]
-        else:
-            line = _prose(line)
-        lines.append(line)
-    return "\n".join(lines)
+        if not fence and is_row(line):
+            table.append(line)
+            continue
+        shown += _table(table)
+        table = []
+        fence, line = _step(fence, line)
+        shown.append(line)
+    return "\n".join([*shown, *_table(table)])
+
+
+def _step(fence: str, line: str) -> tuple[str, str]:
+    """The marks of the fence that is open after `line`, and how `line` is shown."""
+    match = _FENCE.match(line)
+    if fence:
+        if match and match["marks"].startswith(fence) and not match["info"].strip():
+            return "", match["indent"] + "`" * len(match["marks"])
+        return fence, line
+    if match and "`" not in match["info"]:
+        marks = match["marks"]
+        return marks, match["indent"] + "`" * len(marks) + match["info"]
+    return "", _prose(line)
+
+
+def _table(rows: list[str]) -> list[str]:
+    lines = table_lines(rows) or rows
+    return lines if lines[:1] == ["```"] else [_prose(line) for line in lines]
 
 
 def measure(text: str) -> int:

@@ -166,7 +166,11 @@ class DiscordSurface:
         if spot.reply_to is not None:
             body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
         answer = await self._rest.call("POST", "/channels/{channel}/messages", body, channel=spot.channel)
-        return MessageRef(spot.channel, text_of(answer, "id"))
+        ref = MessageRef(spot.channel, text_of(answer, "id"))
+        if not _shows(answer, body):
+            # the nonce was known: this is the message of an earlier attempt, and the answer has grown since
+            await self._patch(ref, _body(segment))
+        return ref
 
     async def _edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
         body = _body(segment)
@@ -306,6 +310,13 @@ def _body(segment: Segment) -> dict[str, object]:
         "flags": SUPPRESS_EMBEDS,
         "components": [_stop_row(segment.stop)] if segment.stop else [],
     }
+
+
+def _shows(message: Json, body: Json) -> bool:
+    """Whether `message`, as Discord answered, is what `body` asked for. White space around it Discord takes away."""
+    shown = message.get("content")
+    same = not isinstance(shown, str) or shown.strip() == str(body["content"]).strip()
+    return same and bool(message.get("components", body["components"])) == bool(body["components"])
 
 
 def _stop_row(stop: str) -> Json:

@@ -80,7 +80,8 @@ class Wire:
         call = Call(request.method, request.path, body, request.headers.get("Authorization"))
         self.calls.append(call)
         waiting = self.answers.get(f"{call.method} {call.path}", [])
-        answer = waiting.pop(0) if waiting else Answer(200, {"id": "777", "content": "", "flags": 0})
+        created = {"id": "777", "content": body.get("content", ""), "components": body.get("components"), "flags": 0}
+        answer = waiting.pop(0) if waiting else Answer(200, created)
         if answer.hang_up and request.transport is not None:
             request.transport.close()
         if answer.status == 204:
@@ -263,6 +264,15 @@ async def test_no_answer_is_told_apart_from_a_refusal(surface: DiscordSurface, w
             await surface.post(IN_THREAD, Segment("hi"), "k")
     await surface.post(IN_THREAD, Segment("hi"), "k")
     assert {call.body["nonce"] for call in wire.calls} == {"k"}
+
+
+async def test_a_repeated_post_that_has_grown_is_brought_up_to_date(surface: DiscordSurface, wire: Wire) -> None:
+    """Discord answers a known nonce with the message it has, which shows the text of the first attempt."""
+    earlier = answer(200, {"id": "5", "content": "one", "components": []})
+    wire.on("POST /channels/30/messages", earlier)
+    assert await surface.post(IN_THREAD, Segment("one two"), "k") == MessageRef("30", "5")
+    assert wire.sent() == ["POST /channels/30/messages", "PATCH /channels/30/messages/5"]
+    assert wire.calls[1].body["content"] == "one two"
 
 
 async def test_a_missing_permission_comes_with_a_hint(surface: DiscordSurface, wire: Wire) -> None:
