@@ -15,7 +15,11 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$")
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<item>(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$"
+)
+_LANGUAGE = re.compile(r"[ \t]?[A-Za-z0-9_+#.-]{1,16}(?!\S)")
+_REOPENED_MOST = 8
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"')\]]*\s+")
 _KEEP_SHARE = 0.5
 """A better kind of cut is taken only if it leaves at least this share of the room used."""
@@ -23,15 +27,22 @@ _KEEP_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """An open code fence, as its first line wrote it."""
+    """An open code fence, as its first line wrote it. within: columns that lines of its list item are indented by."""
 
     indent: str
     mark: str
     info: str
+    within: int = 0
 
     @property
     def opening(self) -> str:
         return f"{self.indent}{self.mark}{self.info}\n"
+
+    def reopened(self) -> Fence:
+        """The same for the next part, made short: a model may write a fence line that fills a message."""
+        language = _LANGUAGE.match(self.info)
+        indent = self.indent if len(self.indent) <= _REOPENED_MOST else ""
+        return Fence(indent, self.mark[:_REOPENED_MOST], language[0] if language else "")
 
     def closing_after(self, body: str) -> str:
         return f"{'' if body.endswith(chr(10)) or not body else chr(10)}{self.indent}{self.mark}"
@@ -87,7 +98,8 @@ class Splitter:
             body = rest[: self._cut(rest)]
             self._full.append(self._part(body))
             self._full_text += body
-            self._fence = fence_after(body, self._fence) if body.endswith("\n") else self._fence_inside(body)
+            fence = fence_after(body, self._fence) if body.endswith("\n") else self._fence_inside(body)
+            self._fence = fence.reopened() if fence else None
             rest = rest[len(body) :]
         return [*self._full, self._part(rest)] if rest else list(self._full)
 
@@ -102,7 +114,8 @@ class Splitter:
         return Part(body, opening, fence.closing_after(body) if fence else "")
 
     def _fits(self, body: str) -> bool:
-        return self._measure(self._part(body).text) <= self._limit
+        # the length first: measuring all that is still to be split, for each part anew, would take quadratic time
+        return len(body) <= self._limit and self._measure(self._part(body).text) <= self._limit
 
     def _cut(self, rest: str) -> int:
         """How many characters of `rest`, which does not fit as a whole, make the next part; at least 1."""
@@ -141,13 +154,30 @@ class Splitter:
 def _step(line: str, fence: Fence | None) -> Fence | None:
     """The fence that is open after `line`."""
     found = _FENCE.match(line)
+    if fence is not None and fence.within and line.strip() and _indented(line) < fence.within:
+        fence = None  # the list item has ended, and with it the code that began in its first line
     if found is None:
         return fence
     mark, info = found["mark"], found["info"]
     if fence is None:
-        return None if mark[0] == "`" and "`" in info else Fence(found["indent"], mark, info)
-    closes = mark[0] == fence.mark[0] and len(mark) >= len(fence.mark) and not info.strip()
+        if mark[0] == "`" and "`" in info:
+            return None
+        item = len(found["item"])
+        return Fence(found["indent"] + " " * item, mark, info, within=item and len(found["indent"]) + item)
+    closes = (
+        mark[0] == fence.mark[0]
+        and len(mark) >= len(fence.mark)
+        and not info.strip()
+        and not found["item"]
+        and _indented(line) <= len(fence.indent.expandtabs(4)) + 3
+    )
     return None if closes else fence
+
+
+def _indented(line: str) -> int:
+    """Columns of white space that `line` begins with."""
+    line = line.expandtabs(4)
+    return len(line) - len(line.lstrip(" "))
 
 
 def _inner_cuts(window: str) -> list[int]:
