@@ -4,13 +4,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help install run demo test check format lock clean
+.PHONY: help install run demo test check bench format lock clean
 
 help:
 	@echo "make run      answer in Slack and Discord (with no tokens set: the demo, nothing else needed)"
 	@echo "make demo     the demo: local Slack and Discord, one web page"
 	@echo "make test     every test, with everything they need"
 	@echo "make check    format, lint, types, import rules"
+	@echo "make bench    measure: first text, memory, start"
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11 or newer; none was found on the PATH. Set PYTHON=/path/to/python3." >&2; exit 1; }
@@ -44,6 +45,10 @@ check: .venv/.dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/.dev-installed
+	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.first_text
 
 format: .venv/.dev-installed
 	$(BIN)/ruff check --fix .
