@@ -358,6 +358,14 @@ async def test_commands_are_registered_once_and_not_again(emulator: DiscordEmula
     assert len(emulator.calls("PUT /applications/*/commands")) == 1
 
 
+async def test_commands_that_cannot_be_registered_do_not_stop_the_bot(emulator: DiscordEmulator) -> None:
+    """Mentions work without them, and so do the commands of an earlier start."""
+    emulator.fail_next("PUT /applications/*/commands", status=500, times=None)
+    async with connected(emulator) as room:
+        await emulator.say("ben", "general", "@Parley hi")
+        await room.heard()
+
+
 @pytest.mark.parametrize("trouble", ["drop", "op 7", "op 9 resumable"])
 async def test_a_lost_connection_is_resumed_without_losing_a_message(room: Room, trouble: str) -> None:
     """Discord cuts connections every few hours; what was said meanwhile is replayed."""
