@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import pydantic
+import pydantic_core
 
 from core.agent.tools import RunContext, Tool
 from core.messages import RetryPromptPart, ToolCallPart, ToolReturnPart
@@ -59,7 +60,16 @@ async def call_tool(
         retries.next(tool, exc)
         return RetryPromptPart(f"Timed out after {timeout:g} seconds.", tool.name, call.tool_call_id)
     retries.reset(tool.name)
-    return ToolReturnPart(tool.name, content, call.tool_call_id)
+    return ToolReturnPart(tool.name, _storable(content), call.tool_call_id)
+
+
+def _storable(content: Any) -> Any:
+    """`content` as it is if JSON can hold it, else as near as JSON comes: histories are sent and stored as JSON."""
+    try:
+        pydantic_core.to_json(content, bytes_mode="base64")
+    except ValueError:
+        return pydantic_core.to_jsonable_python(content, bytes_mode="base64", fallback=str)
+    return content
 
 
 async def run_together(jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> AsyncGenerator[T, None]:

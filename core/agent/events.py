@@ -190,7 +190,13 @@ class RunEvents(AsyncIterator[RunResponse]):
             self._reader.cancel()
 
     async def aclose(self) -> None:
-        """End the run, if it still goes on, without another event. Safe to call more than once."""
+        """End the run, if it still goes on, without another event. Safe to call more than once.
+
+        While another task reads, this is `cancel()`: that task ends the run.
+        """
+        if self._reader is not None and self._reader is not asyncio.current_task():
+            self.cancel("closed")
+            return
         await self._source.aclose()
         self._end(RunEvent.run_cancelled, "closed")
 
@@ -209,11 +215,12 @@ class RunEvents(AsyncIterator[RunResponse]):
         if self._is_cancelling():
             return await self._cancelled()
         task = self._reader = asyncio.current_task()
+        asked_before = task.cancelling() if task is not None else 0
         try:
             return await anext(self._source)
         except asyncio.CancelledError:
             # ours only if nobody else asked for the cancellation of this task as well
-            if self._is_cancelling() and task is not None and task.uncancel() == 0:
+            if self._is_cancelling() and task is not None and task.uncancel() <= asked_before:
                 return await self._cancelled()
             self._end(RunEvent.run_cancelled, "task cancelled")
             raise

@@ -6,6 +6,7 @@ Source: OpenAI API reference, "Create chat completion" (POST {base_url}/chat/com
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import urllib.parse
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -196,7 +197,7 @@ class OpenAIModel(Model):
         if self._api_key:
             headers["authorization"] = f"Bearer {self._api_key}"
         url = f"{self._base_url}/chat/completions"
-        data = pydantic_core.to_json(body)
+        data = _json(body)
         limits.sent()
         async with limits.within("first event", limits.first_event_s):
             reply = await self._transport.post(url, headers, data, limits.connect_s)
@@ -240,6 +241,14 @@ class OpenAIModel(Model):
 
 OpenAIChat = OpenAIModel
 """The same class under Agno's name: `OpenAIChat(id="gpt-4o")`."""
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    """`body` as JSON; half a surrogate pair, which chat platforms let through, becomes a question mark."""
+    try:
+        return pydantic_core.to_json(body)
+    except ValueError:
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 class _Limits:

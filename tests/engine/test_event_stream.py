@@ -1,6 +1,7 @@
 """The event stream: what a chat shows while a run goes, and how a run is stopped."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -215,6 +216,60 @@ async def test_a_cancelled_task_is_cancelled_also_when_the_run_was() -> None:
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
+
+
+async def test_closing_while_another_task_reads_ends_its_reading() -> None:
+    """A generator cannot be closed while it runs; the reader is told instead."""
+    agent, hanging, _ = hang_in_text()
+    stream = watched(agent)
+
+    async def read() -> list[str]:
+        return [event.event async for event in stream]
+
+    reader = asyncio.create_task(read())
+    async with asyncio.timeout(5):
+        await hanging.reached.wait()
+        await stream.aclose()
+        assert (await reader)[-1] == "RunCancelled"
+    assert hanging.left
+
+
+async def test_a_tool_that_will_not_stop_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop means stop, within a bound, also with a tool that swallows its cancellation."""
+    monkeypatch.setattr("core.agent._calls.GRACE_S", 0.01)
+    agent = Agent(Scripted([call("stubborn")], ["next"]))
+    reached, release = asyncio.Event(), asyncio.Event()
+
+    @agent.tool_plain
+    async def stubborn() -> None:
+        reached.set()
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+
+    stream = watched(agent)
+
+    async def read() -> list[str]:
+        return [event.event async for event in stream]
+
+    reader = asyncio.create_task(read())
+    async with asyncio.timeout(5):
+        await reached.wait()
+        stream.cancel()
+        assert (await reader)[-1] == "RunCancelled"
+    release.set()
+
+
+async def test_a_tool_that_cancels_itself_does_not_end_the_run() -> None:
+    """The model reads that the call was cancelled."""
+    agent = Agent(Scripted([call("odd")], ["next"]))
+
+    @agent.tool_plain
+    async def odd() -> None:
+        raise asyncio.CancelledError
+
+    result = await agent.run("x")
+    assert result.data == "next" and result.all_messages()[2].parts[0].content == CANCELLED
 
 
 async def test_a_finished_run_stays_finished() -> None:

@@ -1,0 +1,100 @@
+"""What a refusal means, and whether to try again: decided without waiting."""
+
+import time
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.models import errors
+from core.models._failures import error_of, parsed, retry_after, retry_delay
+from core.models._transport import proxy_for
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (402, {}, errors.ModelQuotaExceeded),
+        (429, {"error": "slow down"}, errors.ModelRateLimited),
+        (404, {"error": "model 'x' not found, try pulling it first"}, errors.ModelNotFound),
+        (400, [{"error": {"message": "exceeds the maximum number of tokens"}}], errors.ModelContextTooLong),
+        (400, {"message": "this model's maximum context length is 8"}, errors.ModelContextTooLong),
+        (400, {"error": {"innererror": {"code": "ResponsibleAIPolicyViolation"}}}, errors.ModelContentFiltered),
+        (413, {}, errors.ModelBadRequest),
+        (502, "<html>bad gateway", errors.ModelHTTPError),
+        (200, {"error": {"type": "overloaded_error"}}, errors.ModelOverloaded),
+        (200, {"error": {"code": 429, "message": "x"}}, errors.ModelRateLimited),
+        (200, {"error": {"code": "401"}}, errors.ModelAuthError),
+        (200, {"error": "something"}, errors.ModelHTTPError),
+        (200, {"error": 7}, errors.ModelHTTPError),
+    ],
+)
+def test_bodies_of_many_servers_are_understood(status: int, body: object, expected: type[Exception]) -> None:
+    """OpenAI, Azure, Gemini's and Ollama's compatible endpoints, routers: each nests its error differently."""
+    assert type(error_of(status, "m", body)) is expected
+
+
+@given(st.binary(max_size=200), st.sampled_from([200, 400, 429, 500]))
+def test_any_body_gives_an_error(body: bytes, status: int) -> None:
+    """Never an exception of the reader's own."""
+    assert isinstance(error_of(status, "m", parsed(body)), errors.ModelHTTPError)
+
+
+json_values: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["error", "code", "type"]), inner),
+)
+
+
+@given(json_values)
+def test_any_json_gives_an_error(body: Any) -> None:
+    assert isinstance(error_of(200, "m", body), errors.ModelHTTPError)
+
+
+def test_retry_after_is_read_in_all_its_forms() -> None:
+    """Seconds, milliseconds, a date; nonsense is as good as nothing."""
+    assert retry_after({"retry-after": "1.5"}) == 1.5
+    assert retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
+    assert retry_after({"retry-after": "-3"}) == 0
+    date = retry_after({"retry-after": formatdate(time.time() + 30, usegmt=True)})
+    assert date is not None and 25 < date <= 30
+    for nonsense in ("soon", "", "nan", "inf"):
+        assert retry_after({"retry-after": nonsense}) is None
+    assert retry_after({}) is None
+
+
+def test_waiting_grows_and_is_never_the_same() -> None:
+    """Replicas that failed together must not come back together."""
+    error = errors.ModelOverloaded(529, "m")
+    assert [retry_delay(error, n, 9, jitter=lambda: 0.5) for n in (1, 2, 3, 9)] == [0.5, 1, 2, 8]
+    assert retry_delay(error, 1, 2, jitter=lambda: 0.0) != retry_delay(error, 1, 2, jitter=lambda: 1.0)
+    assert retry_delay(error, 3, 2) is None
+    assert retry_delay(error, 1, 2, 20) == 20 and retry_delay(error, 1, 2, 20.1) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (errors.ModelConnectionError("x"), True),
+        (errors.ModelTimeout("connect", 1), True),
+        (errors.ModelTimeout("first event", 1), False),
+        (errors.ModelQuotaExceeded(429, "m"), False),
+        (errors.ModelAuthError(401, "m"), False),
+        (errors.ModelStreamBroken("x"), False),
+        (ValueError(), False),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(error: Exception, again: bool) -> None:
+    assert (retry_delay(error, 1, 2) is not None) == again
+
+
+def test_proxies_are_never_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local model must not be asked through a company's proxy."""
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    for local in ("http://localhost:1/v1", "http://127.0.0.1:1/v1", "http://[::1]:1/v1", "http://inside.example/"):
+        assert proxy_for(local) is None
+    assert proxy_for("http://api.example/v1") == "http://proxy.example:3128"
+    assert proxy_for("https://api.example/v1") is None
