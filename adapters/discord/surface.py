@@ -232,7 +232,7 @@ class DiscordSurface:
         _remember(self._filled, asked.message, filled_by)
         if asked.bot_may_post:
             return None
-        answer = await self._by_token(asked, "POST", "", body)
+        answer = await self._by_token(asked, "POST", "?wait=true", body)
         return MessageRef(asked.channel, text_of(answer, "id")) if answer is not None else None
 
     async def _unfilled(self, asked: Asked, content: object) -> bool:
