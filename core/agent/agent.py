@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from types import FrameType, NoneType
 from typing import Any, Generic, Literal, TypeAlias, TypeGuard, cast, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, Unpack
 
 from core.agent._capture import history_of_run
 from core.agent._loop_thread import private_loop
@@ -22,7 +22,7 @@ from core.agent.events import Record, RunEvents
 from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from core.agent.response import RunEvent, RunResponse
 from core.agent.result import AgentRunResult, StreamedRunResult
-from core.agent.tools import AgentDepsT, Tool
+from core.agent.tools import AgentDepsT, Tool, ToolOptions
 from core.messages import ModelMessage, UserContent
 from core.models.base import Model
 from core.models.errors import UserError
@@ -269,6 +269,10 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     # --- decorators ---
 
+    @overload
+    def system_prompt(self, func: AnyFunction, /) -> AnyFunction: ...
+    @overload
+    def system_prompt(self, /, *, dynamic: bool = False) -> Callable[[AnyFunction], AnyFunction]: ...
     def system_prompt(self, func: Callable[..., Any] | None = None, /, *, dynamic: bool = False) -> Any:
         """Register a function (of nothing, or of `RunContext`) that writes a system prompt.
 
@@ -276,22 +280,31 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         """
         return self._decorate(func, lambda f: self._system_prompts.append(SystemPrompt(f, dynamic)))
 
-    def instructions(self, func: Callable[..., Any] | None = None, /) -> Any:
+    def instructions(self, func: AnyFunction, /) -> AnyFunction:
         """Register a function (of nothing, or of `RunContext`) that writes instructions for each request."""
-        return self._decorate(func, lambda f: self._instructions.append(SystemPrompt(f)))
+        self._instructions.append(SystemPrompt(func))
+        return func
 
     def result_validator(self, func: AnyFunction, /) -> AnyFunction:
         """Register a function of ([RunContext,] data) that returns the data or raises `ModelRetry`."""
         self._validators.append(Validator(func))
         return func
 
-    def tool(self, func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-        """Register a function tool whose first parameter is a `RunContext`; the options of `Tool`."""
-        return self._decorate(func, lambda f: self._register(Tool(f, **_tool_options(True, options))))
+    @overload
+    def tool(self, func: AnyFunction, /) -> AnyFunction: ...
+    @overload
+    def tool(self, /, **options: Unpack[ToolOptions]) -> Callable[[AnyFunction], AnyFunction]: ...
+    def tool(self, func: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
+        """Register a function tool whose first parameter is a `RunContext`."""
+        return self._decorate(func, lambda f: self._register(_tool(f, True, options)))
 
-    def tool_plain(self, func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-        """Register a function tool that does not need the `RunContext`; the options of `Tool`."""
-        return self._decorate(func, lambda f: self._register(Tool(f, **_tool_options(False, options))))
+    @overload
+    def tool_plain(self, func: AnyFunction, /) -> AnyFunction: ...
+    @overload
+    def tool_plain(self, /, **options: Unpack[ToolOptions]) -> Callable[[AnyFunction], AnyFunction]: ...
+    def tool_plain(self, func: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
+        """Register a function tool that does not need the `RunContext`."""
+        return self._decorate(func, lambda f: self._register(_tool(f, False, options)))
 
     @contextmanager
     def override(self, *, deps: Any = UNSET, model: Model | str | _Unset = UNSET) -> Iterator[None]:
@@ -424,9 +437,7 @@ def _asked(
     return _Asked(prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage)
 
 
-def _tool_options(takes_ctx: bool, options: dict[str, Any]) -> dict[str, Any]:
-    """The options of the decorators as those of `Tool`, where `retries` is called `max_retries`."""
-    if "retries" in options:
-        options = {**options, "max_retries": options["retries"]}
-        del options["retries"]
-    return {"takes_ctx": takes_ctx, **options}
+def _tool(function: Callable[..., Any], takes_ctx: bool, options: ToolOptions) -> Tool[Any]:
+    """A tool with the options of the decorators, whose `retries` is a tool's `max_retries`."""
+    given: dict[str, Any] = {**options}
+    return Tool(function, takes_ctx=takes_ctx, max_retries=given.pop("retries", None), **given)

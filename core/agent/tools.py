@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, TypedDict
 
 from typing_extensions import TypeVar
 
@@ -13,7 +13,7 @@ from core.messages import ModelMessage
 from core.models.base import Model, ToolDefinition
 from core.models.usage import Usage
 
-__all__ = ["AgentDepsT", "DocstringFormat", "RunContext", "Tool", "ToolPrepareFunc"]
+__all__ = ["AgentDepsT", "DocstringFormat", "RunContext", "Tool", "ToolOptions", "ToolPrepareFunc"]
 
 AgentDepsT = TypeVar("AgentDepsT", default=None, contravariant=True)
 DocstringFormat = Literal["google", "numpy", "sphinx", "auto"]
@@ -49,6 +49,18 @@ class RunContext(Generic[AgentDepsT]):
 
 ToolPrepareFunc = Callable[[RunContext[Any], ToolDefinition], Awaitable[ToolDefinition | None]]
 """Changes a tool's definition for one step; None leaves the tool out."""
+
+
+class ToolOptions(TypedDict, total=False):
+    """The options of `@agent.tool` and `@agent.tool_plain`; see `Tool`."""
+
+    name: str | None
+    description: str | None
+    retries: int | None
+    prepare: ToolPrepareFunc | None
+    docstring_format: DocstringFormat
+    require_parameter_descriptions: bool
+    timeout: float | None
 
 
 class Tool(Generic[AgentDepsT]):

@@ -56,6 +56,7 @@ def agent() -> Agent:
         (["What is the capital of France?"], "PARLEY_MODEL"),
         (["x", "What is the capital of France?"], "OPENAI_API_KEY"),
         (["thanks"], "You are welcome!"),
+        (["[Ada Lovelace] hi"], "Hello!"),
     ],
 )
 async def test_it_answers_from_the_conversation(agent: Agent, prompts: list[str], expected: str) -> None:

@@ -163,6 +163,18 @@ async def test_a_tool_that_keeps_failing_ends_the_run() -> None:
     assert tries == [0, 1, 2]
 
 
+async def test_a_tool_has_its_own_number_of_retries() -> None:
+    """Over the agent's."""
+    agent = Agent(Scripted([call("t")]), retries=5)
+
+    @agent.tool_plain(retries=0)
+    def t() -> None:
+        raise ModelRetry("again")
+
+    with pytest.raises(UnexpectedModelBehavior, match="Tool exceeded max retries count of 0"):
+        await agent.run("x")
+
+
 async def test_an_unknown_tool_is_answered_with_the_known_ones() -> None:
     model = Scripted([call("nope")], ["sorry"])
     result = await Agent(model, tools=[google]).run("x")

@@ -189,19 +189,20 @@ class OpenAIServer:
         if not request.stream:
             if reply.hang_after is not None:
                 await asyncio.Event().wait()
-            data = json.dumps(_completion(request, reply)).encode()
-            return web.Response(body=data, content_type="application/json", headers=dict(reply.headers))
+            whole = json.dumps(_completion(request, reply)).encode()
+            return web.Response(body=whole, content_type="application/json", headers=dict(reply.headers))
         headers = {"content-type": "text/event-stream; charset=utf-8", **reply.headers}
         if reply.gzip:
             headers["content-encoding"] = "gzip"
         response = web.StreamResponse(headers=headers)
         await response.prepare(http)
         packed = bytearray()
-        async for data in _stream(request, reply):
-            if data is None:  # drop the connection
+        async for part in _stream(request, reply):
+            if part is None:  # drop the connection
                 assert http.transport is not None
                 http.transport.close()
                 return response
+            data = part
             if reply.gzip:
                 packed += data
                 continue
