@@ -112,7 +112,14 @@ def _paired(calls: list[ToolCallPart], requests: list[ModelRequest]) -> list[Mod
     returns += [cancelled(call) for waiting in open_calls.values() for call in waiting]
     if not returns:
         return others
-    if others and isinstance(first := others[0], ModelRequest) and first not in requests:
+    if (
+        others
+        and isinstance(first := others[0], ModelRequest)
+        and not any(
+            first is request
+            for request in requests  # by identity: equal requests are not the same one
+        )
+    ):
         others[0] = replace(first, parts=[*returns, *first.parts])  # they came in one message, they go in one
         return others
     return [ModelRequest(returns), *others]

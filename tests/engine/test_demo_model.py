@@ -11,6 +11,7 @@ from core.messages import TextPart
 from core.models import DemoModel, FallbackModel, FunctionModel, infer_model
 from core.models._demo_answers import Conversation, answer, long_text
 from core.models.errors import FallbackExceptionGroup, ModelConnectionError, ModelOverloaded
+from tests.engine.scripted import Scripted
 
 
 async def say(agent: Agent, *prompts: str) -> str:
@@ -121,9 +122,11 @@ async def test_a_fallback_answers_when_the_first_cannot() -> None:
         raise ModelOverloaded(529, "m")
         yield
 
-    broken = FunctionModel(refuse)  # type: ignore[arg-type]
+    broken = FunctionModel(refuse, stream_function=refuse_stream)  # type: ignore[arg-type]
     model = FallbackModel(broken, DemoModel(pace=0))
     assert (await Agent(model).run("hi")).data.startswith("Hello!")
     with pytest.raises(FallbackExceptionGroup, match="All models from FallbackModel failed"):
         await Agent(FallbackModel(broken, broken)).run("hi")
+    with pytest.raises(ZeroDivisionError):
+        await Agent(FallbackModel(Scripted([ZeroDivisionError()]), model)).run("hi")
     assert model.model_name == f"fallback:{broken.model_name},demo"

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.agent._history import CANCELLED, repaired, with_instructions
@@ -62,7 +62,11 @@ def returns_of(message: ModelMessage) -> list[str]:
     ]
 
 
+_TWICE = [SystemPromptPart("be"), ToolReturnPart("t", "r", "1")]
+
+
 @given(histories)
+@example([ModelResponse([ToolCallPart("t", "{}", "1")]), ModelRequest([*_TWICE]), ModelRequest([*_TWICE])])
 def test_a_repaired_history_is_one_every_provider_takes(messages: list[ModelMessage]) -> None:
     """After each response with calls, one request with exactly their returns; no return anywhere else."""
     before = ModelMessagesTypeAdapter.dump_json(messages)

@@ -8,7 +8,7 @@ import pytest
 
 from core import Agent, UnexpectedModelBehavior, UsageLimits
 from core.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
-from core.models import OpenAIModel
+from core.models import FallbackModel, OpenAIModel
 from core.models.errors import ModelHTTPError, ModelStreamBroken
 from tests.providers.openai_server import Call, OpenAIServer, Reply, Request
 
@@ -176,6 +176,23 @@ async def test_a_refusal_leaves_the_question_in_the_history(agent: Agent, server
     [request] = stream.new_messages()
     assert isinstance(request, ModelRequest) and isinstance(request.parts[0], UserPromptPart)
     assert (await agent.run("Again", message_history=stream.all_messages())).data == "Now."
+
+
+async def test_a_stream_falls_back_before_its_first_word_and_never_after(server: OpenAIServer) -> None:
+    """Two halves of different answers would be shown as one."""
+    first = OpenAIModel("first", base_url=server.base_url, api_key="k")
+    second = OpenAIModel("second", base_url=server.base_url, api_key="k")
+    agent = Agent(FallbackModel(first, second), model_settings={"max_retries": 0})
+    server.queue(Reply(deltas=["x"], error_after=0), "from the second")
+    events = [event.content async for event in agent.run("x", stream=True)]
+    assert "".join(events) == "from the second"
+    assert [request.body["model"] for request in server.requests] == ["first", "second"]
+    server.queue(Reply(deltas=["half", "x"], cut_after=1))
+    with pytest.raises(ModelStreamBroken):
+        async for _ in agent.run("x", stream=True):
+            pass
+    assert len(server.requests) == 3
+    await agent.aclose()
 
 
 async def test_an_answer_of_thoughts_alone_is_an_error(agent: Agent, server: OpenAIServer) -> None:
