@@ -27,8 +27,8 @@ Json = Mapping[str, object]
 
 TIMEOUT_S: Final = 30.0
 BLOCKED_S: Final = 600.0
-"""How long we stay silent when a 429 does not come from the API itself but from the wall before it: such blocks of an
-address last for minutes, and each further request makes them longer ("Invalid Request Limit")."""
+"""How long we stay silent when a 429 names no time: it comes from the wall before the API, whose blocks of an address
+last for minutes, and each further request makes them longer ("Invalid Request Limit")."""
 
 _EVERYTHING: Final = "*"
 _USER_AGENT: Final = f"DiscordBot (https://discordpy.readthedocs.io, {discord.__version__}) Parley"
@@ -117,8 +117,8 @@ class Rest:
         if status == 429:
             from_api = "retry_after" in fields
             retry = _seconds(fields.get("retry_after")) or _seconds(retry_header) or 1.0
-            if not from_api:
-                retry = max(retry, BLOCKED_S)
+            if not from_api and _seconds(retry_header) is None:
+                retry = BLOCKED_S
             self._close(_EVERYTHING if fields.get("global") or not from_api else bucket, retry)
         return ApiError(
             route, status, code if isinstance(code, int) else 0, reason if isinstance(reason, str) else "", retry
