@@ -1,0 +1,123 @@
+// From a message as it went over the wire to what a person sees of it.
+
+import { blocks, codeBlock } from "./blocks.js";
+import { el } from "./dom.js";
+import { discordMarkdown, inline, link, mention, mrkdwn, slackMarkdown, unescaped } from "./inline.js";
+
+const MARKDOWN = { dialect: slackMarkdown, headings: 6, tables: true, lists: true, rules: true };
+const MRKDWN = { dialect: mrkdwn, headings: 0, code: unescaped };
+const DISCORD = { dialect: discordMarkdown, headings: 3, lists: true, subtext: true };
+const LOADING = 1 << 7;
+
+/** {body: nodes, buttons: [{label, action, style}]} of a Slack message. */
+export function readSlack(wire, names) {
+  const shown = { body: [], buttons: [] };
+  for (const block of wire.blocks ?? []) slackBlock(block, names, shown);
+  if (!shown.body.length) shown.body = blocks(wire.text ?? "", MRKDWN, names);
+  for (const file of wire.files ?? []) shown.body.push(el("p", { class: "file", text: `📎 ${file.name ?? "file"}` }));
+  return shown;
+}
+
+function slackBlock(block, names, shown) {
+  switch (block.type) {
+    case "markdown":
+      shown.body.push(...blocks(block.text, MARKDOWN, names));
+      break;
+    case "rich_text":
+      shown.body.push(...block.elements.map((part) => richText(part, names)));
+      break;
+    case "section":
+      if (block.text) shown.body.push(...textObject(block.text, names));
+      for (const field of block.fields ?? []) shown.body.push(...textObject(field, names));
+      slackElements([block.accessory], shown);
+      break;
+    case "header":
+      shown.body.push(el("div", { class: "heading h2", role: "heading", "aria-level": 4, text: block.text.text }));
+      break;
+    case "divider":
+      shown.body.push(el("hr"));
+      break;
+    case "context":
+      shown.body.push(el("div", { class: "context" }, ...block.elements.flatMap((one) =>
+        one.type === "image" ? [el("span", { text: one.alt_text })] : textObject(one, names))));
+      break;
+    case "actions":
+    case "context_actions":
+      slackElements(block.elements, shown);
+      break;
+    case "table":
+      shown.body.push(slackTable(block.rows));
+      break;
+    case "image":
+      shown.body.push(el("p", { class: "file", text: `🖼 ${block.alt_text}` }));
+      break;
+    default:
+      shown.body.push(el("p", { class: "file", text: `[${block.type}]` }));
+  }
+}
+
+function textObject(text, names) {
+  return text.type === "mrkdwn" ? blocks(text.text, MRKDWN, names) : [el("p", { text: text.text })];
+}
+
+function slackElements(elements, shown) {
+  for (const one of elements ?? []) {
+    if (one?.type === "button") shown.buttons.push({ label: one.text.text, action: one.action_id, style: one.style });
+  }
+}
+
+function richText(part, names) {
+  const inside = (part.elements ?? []).map((one) => richElement(one, names));
+  if (part.type === "rich_text_preformatted") return codeBlock(part.elements.map((one) => one.text ?? one.url).join(""));
+  if (part.type === "rich_text_quote") return el("blockquote", {}, el("p", {}, ...inside));
+  if (part.type === "rich_text_list") {
+    return el(part.style === "ordered" ? "ol" : "ul", {}, ...inside.map((one) => el("li", {}, one)));
+  }
+  return el("p", { class: "typed" }, ...inside);
+}
+
+function richElement(one, names) {
+  if (one.type.startsWith("rich_text_")) return richText(one, names);
+  if (one.type === "user") return mention(`@${names.user(one.user_id) ?? one.user_id}`, one.user_id === names.me);
+  if (one.type === "channel") return mention(`#${names.channel(one.channel_id) ?? one.channel_id}`);
+  if (one.type === "broadcast") return mention(`@${one.range}`, true);
+  if (one.type === "link") return link(one.url, one.text ?? one.url);
+  const style = one.style ?? {};
+  const name = style.code ? "code" : style.bold ? "strong" : style.italic ? "em" : style.strike ? "s" : "span";
+  return el(name, { text: one.text ?? "" });
+}
+
+function slackTable(rows) {
+  const text = (cell) => cell.text ?? (cell.elements ?? []).map(text).join("");
+  const made = rows.map((row, at) => el("tr", {}, ...row.map((cell) => el(at ? "td" : "th", { text: text(cell) }))));
+  return el("div", { class: "table", tabindex: "0" }, el("table", {}, el("tbody", {}, ...made)));
+}
+
+/** The same of a Discord message; `loading` while the answer to a command is on its way. */
+export function readDiscord(wire, names) {
+  const own = { ...names, everyone: wire.mention_everyone };
+  const body = blocks(wire.content ?? "", DISCORD, own);
+  for (const embed of wire.embeds ?? []) {
+    body.push(el("div", { class: "embed" }, el("strong", { text: embed.title ?? "" }),
+      ...blocks(embed.description ?? "", DISCORD, own)));
+  }
+  for (const file of wire.attachments ?? []) body.push(el("p", { class: "file", text: `📎 ${file.filename}` }));
+  return { body, buttons: discordButtons(wire.components), loading: Boolean(wire.flags & LOADING) };
+}
+
+function discordButtons(components) {
+  return (components ?? []).flatMap((one) =>
+    one.type === 2 && one.custom_id && !one.disabled
+      ? [{ label: one.label ?? one.emoji?.name ?? "…", action: one.custom_id, style: one.style === 4 ? "danger" : "" }]
+      : discordButtons(one.components));
+}
+
+/** One line of a message, for a quotation above a reply. */
+export function excerpt(text, dialect, names) {
+  return inline((text ?? "").split("\n")[0].slice(0, 120), dialect, names);
+}
+
+/** Whether an answer is still being written: it can be stopped. */
+export function growing(buttons) {
+  return buttons.some((button) => button.label === "Stop");
+}
