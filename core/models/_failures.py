@@ -25,7 +25,7 @@ from core.models.errors import (
     ModelTimeout,
 )
 
-__all__ = ["MAX_RETRY_AFTER_S", "error_of", "retry_after", "retry_delay"]
+__all__ = ["MAX_RETRY_AFTER_S", "error_of", "parsed", "retry_after", "retry_delay"]
 
 MAX_RETRY_AFTER_S = 20.0
 _RETRIED = {408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
@@ -99,7 +99,7 @@ def error_of(status: int, model_name: str, body: object, headers: Mapping[str, s
         case 404:
             return ModelNotFound(status, model_name, body)
         case 429:
-            return ModelRateLimited(status, model_name, body, retry_after(headers or {}))
+            return ModelRateLimited(status, model_name, body, retry_after(headers or {}, body))
         case 503 | 529:
             return ModelOverloaded(status, model_name, body)
         case 400 | 413 | 422:
@@ -108,16 +108,17 @@ def error_of(status: int, model_name: str, body: object, headers: Mapping[str, s
             return ModelHTTPError(status, model_name, body)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str], body: object = None) -> float | None:
     """Seconds the provider asks us to wait, None if it does not say.
 
-    Source: RFC 9110 section 10.2.3 (seconds or a date); `retry-after-ms` is OpenAI's, in milliseconds.
+    Source: RFC 9110 section 10.2.3 (seconds or a date); `retry-after-ms` is OpenAI's, in milliseconds; Google says it
+    in the body of the error (google.rpc.RetryInfo, AIP-193).
     """
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return _seconds(float(milliseconds) / 1000)
         if (value := headers.get("retry-after")) is None:
-            return None
+            return _retry_info(body)
         return _seconds(float(value))
     except ValueError:
         pass
@@ -125,6 +126,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def _retry_info(body: object) -> float | None:
+    """The `retryDelay` ("3.5s") among the details of a Google error. Raises ValueError."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    error = body.get("error") if isinstance(body, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict) and isinstance(delay := detail.get("retryDelay"), str):
+            return _seconds(float(delay.removesuffix("s")))
+    return None
 
 
 def _seconds(value: float) -> float | None:

@@ -1,0 +1,110 @@
+"""A response that arrives as server-sent events, read as it is asked for."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from core.messages import ModelResponseStreamEvent
+from core.models._exchange import Limits, read_all
+from core.models._sse import EventTooLong, ServerSentEvent, SSEParser
+from core.models._transport import Reply
+from core.models.base import StreamedResponse
+from core.models.errors import ModelConnectionError, ModelStreamBroken, ModelTimeout
+
+__all__ = ["SSEResponse"]
+
+_AFTER_FINISH_S = 5.0  # how long usage and the end mark may come after the last word
+
+
+class SSEResponse(StreamedResponse):
+    """A response while it streams; also the whole answer of a server that does not stream.
+
+    A provider reads one event (`_take`) and a whole answer (`_take_whole`), and knows whether the end of the bytes is
+    the end of the answer (`_check_end`). It sets `finish_reason` when the provider has said why it stopped, after
+    which a missing end mark is no failure, and `_done` when nothing more is to be read.
+    """
+
+    def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
+        super().__init__()
+        self._reply = reply
+        self._limits = limits
+        self._asked_for = model_name
+        self._done = False
+        self._begun = False
+        self._first: list[ModelResponseStreamEvent] = []
+        self._rest: AsyncGenerator[ModelResponseStreamEvent, None] = self._read()
+
+    @abstractmethod
+    def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
+        """The events of one event of the server. Raises what it says when it is an error."""
+
+    @abstractmethod
+    def _take_whole(self, data: bytes) -> list[ModelResponseStreamEvent]:
+        """The events of an answer that was not streamed."""
+
+    @abstractmethod
+    def _check_end(self) -> None:
+        """Raise AgentRunError if the bytes ended before the answer, or the answer is one to refuse."""
+
+    async def open(self) -> None:
+        """Read to the first piece of the answer."""
+        async for event in self._rest:
+            self._first.append(event)
+            return
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._rest.aclose()
+
+    async def _iterate(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        for event in self._first:
+            yield event
+        try:
+            async for event in self._rest:
+                yield event
+        except ModelTimeout:
+            raise
+        except ModelConnectionError as exc:
+            raise self._broken(str(exc)) from exc
+
+    async def _read(self) -> AsyncGenerator[ModelResponseStreamEvent, None]:
+        """The events of the response, none read before it is asked for."""
+        if self._reply.headers.get("content-type", "").startswith("application/json"):
+            whole = self._take_whole(await read_all(self._reply, self._limits))
+            self._check_end()
+            for event in whole:
+                yield event
+            return
+        parser = SSEParser()
+        while not self._done:
+            data = await self._read_some()
+            try:
+                sent = parser.feed(data) if data else parser.finish()
+            except EventTooLong as exc:
+                raise self._broken(str(exc)) from exc
+            for sse in sent:
+                for event in self._take(sse):
+                    yield event
+            if not data:
+                break
+        self._check_end()
+
+    async def _read_some(self) -> bytes:
+        """The next bytes; b"" at the end. Raises ModelConnectionError."""
+        limits = self._limits
+        phase, seconds = ("idle", limits.idle_s) if self._begun else ("first event", limits.first_event_s)
+        if self.finish_reason is not None:
+            seconds = min(seconds, _AFTER_FINISH_S)
+        try:
+            async with limits.within(phase, seconds):
+                data = await self._reply.read_some()
+        except ModelConnectionError:
+            if self.finish_reason is None:
+                raise
+            data = b""  # the answer was whole; only its last formalities are missing
+        self._begun = True
+        return data
+
+    def _broken(self, why: str) -> ModelStreamBroken:
+        return ModelStreamBroken(f"The provider's answer broke off: {why}", self._asked_for)
