@@ -17,7 +17,8 @@ SETUP = (
     "(`OPENAI_API_KEY`), or `PARLEY_MODEL=ollama:llama3.2` for a model on your own machine, and start again."
 )
 INTRODUCTION = "I am Parley's built-in demo model: a set of rules, not a language model."
-HELP = f"""{INTRODUCTION} Things to try:
+HELP = f"""{INTRODUCTION} What you see around me is the real thing, though: the answer grows by edits of one message, \
+this thread is remembered, and **Stop** works. Things to try:
 
 - *My name is Ada*, and later *what is my name?*
 - *What did I say first?* or *what did we talk about?*
@@ -199,7 +200,7 @@ def _greeting(conversation: Conversation, _tools: dict[str, ToolDefinition]) -> 
         return None
     if conversation.before:
         return TextPart(f"Hello again! You have written {len(conversation.before)} messages here before this one.")
-    return TextPart(f"Hello! {INTRODUCTION} Say *help* to see what I can do.")
+    return TextPart(f"Hello! {HELP}")
 
 
 def _thanks(conversation: Conversation, _tools: dict[str, ToolDefinition]) -> ModelResponsePart | None:

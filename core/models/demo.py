@@ -37,7 +37,7 @@ _PIECES = re.compile(r"\s*\S+\s*")
 
 
 class DemoModel(Model):
-    """Answers by rules. `pace`: words a second when streaming; 0 streams without waiting."""
+    """Answers by rules. `pace`: the most words a second when streaming, see `pace_of`; 0 streams without waiting."""
 
     def __init__(self, *, pace: float = 50) -> None:
         self.pace = pace
@@ -89,11 +89,12 @@ class DemoStreamedResponse(StreamedResponse):
         due = loop.time() + THINKING_S
         for key, part in enumerate(self._whole):
             pieces = _PIECES.findall(part.content) if isinstance(part, TextPart) else [""]
+            pace = pace_of(len(pieces), self._pace)
             for piece in pieces:
                 if self._pace > 0:
                     # by the clock, not by the gap, so that a slow reader does not slow the answer down
                     await asyncio.sleep(max(0.0, due - loop.time()))
-                    due += 1 / self._pace
+                    due += 1 / pace
                 self._count(1)
                 if isinstance(part, ToolCallPart):
                     event = self.parts.call(key, name=part.tool_name, args=part.args, call_id=part.tool_call_id)
@@ -106,6 +107,11 @@ class DemoStreamedResponse(StreamedResponse):
     def _count(self, words: int) -> None:
         self._usage.response_tokens = (self._usage.response_tokens or 0) + words
         self._usage.total_tokens = (self._usage.total_tokens or 0) + words
+
+
+def pace_of(words: int, most: float) -> float:
+    """Words a second for an answer of so many: a short one grows slowly enough to watch, a long one does not drag on."""
+    return min(most, max(18.0, words / 20))
 
 
 def _finish_reason(parts: list[ModelResponsePart]) -> str:
