@@ -110,7 +110,7 @@ class DemoStreamedResponse(StreamedResponse):
 
 
 def pace_of(words: int, most: float) -> float:
-    """Words a second for an answer of so many: a short one grows slowly enough to watch, a long one does not drag on."""
+    """Words a second: a short answer grows slowly enough to watch, a long one does not drag on."""
     return min(most, max(18.0, words / 20))
 
 

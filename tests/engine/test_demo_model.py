@@ -104,7 +104,13 @@ async def test_it_streams_in_small_pieces_at_a_human_pace(monkeypatch: pytest.Mo
     text = await say(Agent(DemoModel(pace=50)), "help")
     words = re.findall(r"\S+", text)
     assert len(slept) == len(words)
-    assert 0.3 < slept[0] < 0.4 and slept[1] == pytest.approx(slept[0] + 0.02, abs=0.01)
+    assert 0.3 < slept[0] < 0.4 and slept[1] == pytest.approx(slept[0] + 1 / 18, abs=0.01)
+
+
+def test_a_short_answer_is_watchable_and_a_long_one_does_not_drag_on() -> None:
+    assert pace_of(90, most=50) == 18
+    assert pace_of(3000, most=50) == 50
+    assert pace_of(90, most=10) == 10
 
 
 async def test_whole_answers_need_no_waiting() -> None:
