@@ -10,6 +10,7 @@ from core import Agent
 from core.messages import TextPart
 from core.models import DemoModel, FallbackModel, FunctionModel, infer_model
 from core.models._demo_answers import Conversation, answer, long_text
+from core.models.demo import pace_of
 from core.models.errors import FallbackExceptionGroup, ModelConnectionError, ModelOverloaded
 from tests.engine.scripted import Scripted
 
