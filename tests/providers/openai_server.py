@@ -159,6 +159,16 @@ class OpenAIServer:
             await self._runner.cleanup()
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
+        self.open_streams += 1
+        try:
+            return await self._handle(http)
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.gone.set()
+            raise
+        finally:
+            self.open_streams -= 1
+
+    async def _handle(self, http: web.Request) -> web.StreamResponse:
         try:
             request = Request(await http.json(), dict(http.headers))
         except ValueError:
@@ -172,18 +182,11 @@ class OpenAIServer:
             computed = self._script(request)
             answer = await computed if inspect.isawaitable(computed) else computed
         reply = as_reply(answer)
-        self.open_streams += 1
-        try:
-            if reply.before is not None:
-                await reply.before()
-            if reply.status != 200 or reply.body is not None:
-                return _refusal(reply)
-            return await self._answer(http, request, reply)
-        except (asyncio.CancelledError, ConnectionResetError):
-            self.gone.set()
-            raise
-        finally:
-            self.open_streams -= 1
+        if reply.before is not None:
+            await reply.before()
+        if reply.status != 200 or reply.body is not None:
+            return _refusal(reply)
+        return await self._answer(http, request, reply)
 
     async def _answer(self, http: web.Request, request: Request, reply: Reply) -> web.StreamResponse:
         if not request.stream:

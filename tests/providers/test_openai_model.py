@@ -295,10 +295,10 @@ async def test_a_filtered_answer_is_an_error(model: OpenAIModel, server: OpenAIS
 @pytest.mark.parametrize(
     ("settings", "reply", "phase"),
     [
-        ({"first_event_timeout": 0.05}, Reply(before=lambda: asyncio.Event().wait()), "first event"),
-        ({"first_event_timeout": 5, "idle_timeout": 0.05}, Reply(deltas=["a", "b"], hang_after=1), "idle"),
-        ({"timeout": 0.05}, Reply(deltas=["a"], hang_after=0), "whole request"),
-        ({"timeout": 0.1}, Reply(deltas=["a", "b"], hang_after=1), "whole request"),
+        ({"first_event_timeout": 0.3}, Reply(before=lambda: asyncio.Event().wait()), "first event"),
+        ({"first_event_timeout": 5, "idle_timeout": 0.1}, Reply(deltas=["a", "b"], hang_after=1), "idle"),
+        ({"timeout": 0.3}, Reply(deltas=["a"], hang_after=0), "whole request"),
+        ({"timeout": 0.3}, Reply(deltas=["a", "b"], hang_after=1), "whole request"),
     ],
 )
 async def test_silence_ends_in_a_timeout_that_says_which(
