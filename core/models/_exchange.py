@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.parse
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pydantic_core
@@ -18,7 +20,13 @@ from core.messages import ModelMessage, ModelResponse
 from core.models._failures import error_of, parsed, retry_after, retry_delay
 from core.models._transport import AiohttpTransport, HttpxTransport, Reply, Transport
 from core.models.base import Model, ModelRequestParameters, StreamedResponse, check_allow_model_requests
-from core.models.errors import ModelConnectionError, ModelHTTPError, ModelTimeout
+from core.models.errors import (
+    AgentRunError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelTimeout,
+    UnexpectedModelBehavior,
+)
 from core.models.settings import ModelSettings
 from core.models.usage import Usage
 
@@ -33,7 +41,11 @@ MAX_BODY_BYTES = 50 * 1024 * 1024
 
 
 class Limits:
-    """The time limits of one request, in seconds; the clock of the whole request starts now."""
+    """The time limits of one request, in seconds; the clock of the whole request starts now.
+
+    Any byte is a sign of life and starts the idle clock anew; only a piece of the answer starts the progress clock
+    anew. So a provider that does nothing but say that it is there gets `progress_timeout`, not for ever.
+    """
 
     def __init__(self, settings: ModelSettings) -> None:
         timeout: Any = settings.get("timeout")
@@ -42,53 +54,76 @@ class Limits:
         self.connect_s = settings.get("connect_timeout", 10.0)
         self.first_event_s = settings.get("first_event_timeout", 60.0)
         self.idle_s = settings.get("idle_timeout", 60.0)
+        self.progress_s = settings.get("progress_timeout", 300.0)
         self.retries = settings.get("max_retries", 2)
         self.asked: float | None = None
-        self._sent = 0.0
-        self._end = None if self.whole_s is None else asyncio.get_running_loop().time() + self.whole_s
+        self._loop = asyncio.get_running_loop()
+        self._sent = self._progress = self._loop.time()
+        self._end = None if self.whole_s is None else self._sent + self.whole_s
 
     def left(self) -> float:
         """Seconds left of the whole request."""
-        return float("inf") if self._end is None else self._end - asyncio.get_running_loop().time()
+        return float("inf") if self._end is None else self._end - self._loop.time()
 
     def sent(self) -> None:
         """The request goes out now."""
-        self._sent = asyncio.get_running_loop().time()
+        self._sent = self._progress = self._loop.time()
 
-    @asynccontextmanager
-    async def within(self, phase: str, seconds: float) -> AsyncIterator[None]:
-        """Raise ModelTimeout when the block takes longer than `seconds`, or than is left of the request.
+    def progressed(self) -> None:
+        """A piece of the answer has come."""
+        self._progress = self._loop.time()
 
-        The first event is timed from when the request went out.
+    def within(self, phase: str, seconds: float) -> _Within:
+        """A context that raises ModelTimeout when its block takes longer than `seconds`, or longer than is left.
+
+        The first event is timed from when the request went out, progress from the last piece of the answer.
         """
-        left = self.left()
-        wait = seconds
-        if phase == "first event":
-            wait -= asyncio.get_running_loop().time() - self._sent
+        due = self._sent + seconds if phase == "first event" else self._loop.time() + seconds
+        if phase == "idle" and self._progress + self.progress_s < due:
+            phase, seconds, due = "progress", self.progress_s, self._progress + self.progress_s
+        if self._end is not None and self._end < due and self.whole_s is not None:
+            phase, seconds, due = "whole request", self.whole_s, self._end
+        return _Within(phase, seconds, due)
+
+
+class _Within:
+    """`asyncio.timeout_at` with an error that says which limit passed; a generator for it would cost twice as much."""
+
+    __slots__ = ("_limit", "_phase", "_seconds")
+
+    def __init__(self, phase: str, seconds: float, due: float) -> None:
+        self._phase, self._seconds = phase, seconds
+        self._limit = asyncio.timeout_at(due)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, where: TracebackType | None
+    ) -> None:
         try:
-            async with asyncio.timeout(min(wait, left)) as limit:
-                yield
-        except TimeoutError as exc:
-            if not limit.expired():
-                raise
-            if left < wait and self.whole_s is not None:
-                raise ModelTimeout("whole request", self.whole_s) from exc
-            raise ModelTimeout(phase, seconds) from exc
+            await self._limit.__aexit__(kind, exc, where)
+        except TimeoutError as timeout:
+            raise ModelTimeout(self._phase, self._seconds) from timeout
 
 
-async def read_all(reply: Reply, limits: Limits) -> bytes:
-    """The whole body, at most MAX_BODY_BYTES of it."""
-    chunks: list[bytes] = []
-    length = 0
-    while length < MAX_BODY_BYTES:
+async def read_all(reply: Reply, limits: Limits, begun: bytes = b"") -> bytes:
+    """The whole body, `begun` being what was read of it already.
+
+    Raises ModelConnectionError, and UnexpectedModelBehavior when it is longer than MAX_BODY_BYTES.
+    """
+    chunks = [begun] if begun else []
+    length = len(begun)
+    while length <= MAX_BODY_BYTES:
         phase = "idle" if chunks else "first event"
         async with limits.within(phase, limits.idle_s if chunks else limits.first_event_s):
             chunk = await reply.read_some()
         if not chunk:
-            break
+            return b"".join(chunks)
+        limits.progressed()
         chunks.append(chunk)
         length += len(chunk)
-    return b"".join(chunks)
+    raise UnexpectedModelBehavior(f"The provider's answer is longer than {MAX_BODY_BYTES} bytes")
 
 
 def json_bytes(body: dict[str, Any]) -> bytes:
@@ -153,6 +188,10 @@ class HTTPModel(Model):
         """The error for an answer with a bad status."""
         return error_of(status, self._model_name, body, headers)
 
+    def _mended(self, post: Post, refusal: ModelHTTPError) -> Post | None:
+        """The request without what the server does not know, if it refused for that; None: it had another reason."""
+        return None
+
     async def request(
         self,
         messages: list[ModelMessage],
@@ -168,7 +207,7 @@ class HTTPModel(Model):
             attempt += 1
             reply: Reply | None = None
             try:
-                reply = await self._send(post, limits, {})
+                post, reply = await self._send(post, limits, {})
                 return self._whole(await read_all(reply, limits))
             except Exception as exc:
                 await self._wait_or_raise(exc, attempt, limits)
@@ -194,15 +233,13 @@ class HTTPModel(Model):
             attempt += 1
             reply: Reply | None = None
             try:
-                reply = await self._send(post, limits, {"accept": "text/event-stream"})
+                post, reply = await self._send(post, limits, {"accept": "text/event-stream"})
                 streamed = self._streamed(reply, limits)
                 await streamed.open()
             except BaseException as exc:
-                try:
-                    await self._wait_or_raise(exc, attempt, limits)
-                finally:
-                    if reply is not None:
-                        await reply.aclose()
+                if reply is not None:  # before the wait: what has failed holds no connection meanwhile
+                    await reply.aclose()
+                await self._wait_or_raise(exc, attempt, limits)
                 continue
             try:
                 yield streamed
@@ -210,24 +247,44 @@ class HTTPModel(Model):
                 await reply.aclose()
             return
 
-    async def _send(self, post: Post, limits: Limits, more: Mapping[str, str]) -> Reply:
-        """Send the request; the reply has a good status. Raises ModelHTTPError and ModelConnectionError."""
+    async def _send(self, post: Post, limits: Limits, more: Mapping[str, str]) -> tuple[Post, Reply]:
+        """Send the request, mended as often as the server asks for it; the reply has a good status.
+
+        Returns what was sent in the end, and the reply. Raises ModelHTTPError and ModelConnectionError.
+        """
+        while True:
+            reply = await self._send_once(post, limits, more)
+            if reply.status < 300:
+                return post, reply
+            refusal = await self._refused(reply, limits)
+            mended = self._mended(post, refusal)
+            if mended is None:
+                raise refusal
+            post = mended
+
+    async def _send_once(self, post: Post, limits: Limits, more: Mapping[str, str]) -> Reply:
         headers = {"content-type": "application/json", **more, **post.headers}
         data = json_bytes(post.body)
         limits.sent()
         async with limits.within("first event", limits.first_event_s):
-            reply = await self._transport.post(post.url, headers, data, limits.connect_s)
-        if reply.status < 400:
-            return reply
+            return await self._transport.post(post.url, headers, data, limits.connect_s)
+
+    async def _refused(self, reply: Reply, limits: Limits) -> ModelHTTPError:
+        """The error a reply with a bad status means; the reply is closed."""
+        if reply.status < 400:  # nothing is sent on: neither the key nor what people said
+            await reply.aclose()
+            host = urllib.parse.urlsplit(reply.headers.get("location") or "").hostname or "another path"
+            hint = f"The server sends us on to {host}; set the base URL to the address that answers."
+            return ModelHTTPError(reply.status, self._model_name, hint)
         try:
             said = await read_all(reply, limits)
-        except ModelConnectionError:
+        except AgentRunError:
             said = b""
         finally:
             await reply.aclose()
         body = parsed(said)
         limits.asked = retry_after(reply.headers, body)
-        raise self._refusal(reply.status, body, reply.headers)
+        return self._refusal(reply.status, body, reply.headers)
 
     async def _wait_or_raise(self, exc: BaseException, attempt: int, limits: Limits) -> None:
         """Wait before the next attempt, or raise `exc` when there is to be none."""

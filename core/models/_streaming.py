@@ -21,8 +21,9 @@ class SSEResponse(StreamedResponse):
     """A response while it streams; also the whole answer of a server that does not stream.
 
     A provider reads one event (`_take`) and a whole answer (`_take_whole`), and knows whether the end of the bytes is
-    the end of the answer (`_check_end`). It sets `finish_reason` when the provider has said why it stopped, after
-    which a missing end mark is no failure, and `_done` when nothing more is to be read.
+    the end of the answer (`_check_end`). Which of the two it is, the first byte says: content types are often wrong.
+    It sets `finish_reason` when the provider has said why it stopped, after which a missing end mark is no failure,
+    and `_done` when nothing more is to be read.
     """
 
     def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
@@ -32,6 +33,7 @@ class SSEResponse(StreamedResponse):
         self._asked_for = model_name
         self._done = False
         self._begun = False
+        self._is_thinking = False  # the provider has said that it thinks, which may take a while
         self._first: list[ModelResponseStreamEvent] = []
         self._rest: AsyncGenerator[ModelResponseStreamEvent, None] = self._read()
 
@@ -70,21 +72,24 @@ class SSEResponse(StreamedResponse):
 
     async def _read(self) -> AsyncGenerator[ModelResponseStreamEvent, None]:
         """The events of the response, none read before it is asked for."""
-        if self._reply.headers.get("content-type", "").startswith("application/json"):
-            whole = self._take_whole(await read_all(self._reply, self._limits))
-            self._check_end()
-            for event in whole:
-                yield event
-            return
         parser = SSEParser()
+        head = b""
         while not self._done:
             data = await self._read_some()
+            if not self._begun:
+                head += data
+                if (start := _first_byte(head)) in b"{[<" and start:
+                    for event in self._take_whole(await read_all(self._reply, self._limits, head)):
+                        yield event
+                    break
+                self._begun = bool(start)
             try:
                 sent = parser.feed(data) if data else parser.finish()
             except EventTooLong as exc:
                 raise self._broken(str(exc)) from exc
             for sse in sent:
                 for event in self._take(sse):
+                    self._limits.progressed()
                     yield event
             if not data:
                 break
@@ -96,15 +101,23 @@ class SSEResponse(StreamedResponse):
         phase, seconds = ("idle", limits.idle_s) if self._begun else ("first event", limits.first_event_s)
         if self.finish_reason is not None:
             seconds = min(seconds, _AFTER_FINISH_S)
+        elif self._is_thinking:
+            seconds = max(seconds, limits.progress_s)
         try:
             async with limits.within(phase, seconds):
-                data = await self._reply.read_some()
+                return await self._reply.read_some()
         except ModelConnectionError:
             if self.finish_reason is None:
                 raise
-            data = b""  # the answer was whole; only its last formalities are missing
-        self._begun = True
-        return data
+            return b""  # the answer was whole; only its last formalities are missing
 
     def _broken(self, why: str) -> ModelStreamBroken:
         return ModelStreamBroken(f"The provider's answer broke off: {why}", self._asked_for)
+
+
+def _first_byte(head: bytes) -> bytes:
+    """The first byte of `head` that is neither white space nor of a BOM; b"" while there is none."""
+    start = head.lstrip()
+    if b"\xef\xbb\xbf".startswith(start[:3]):
+        start = start[3:].lstrip()
+    return start[:1]

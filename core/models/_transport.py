@@ -97,7 +97,13 @@ class AiohttpTransport:
         tls = tls_context() if url.startswith("https") else True
         try:
             response = await session.post(
-                url, data=body, headers=headers, timeout=timeout, proxy=proxy_for(url), ssl=tls
+                url,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                proxy=proxy_for(url),
+                ssl=tls,
+                allow_redirects=False,
             )
         except aiohttp.ConnectionTimeoutError as exc:
             raise ModelTimeout("connect", connect_s) from exc

@@ -156,13 +156,17 @@ class ModelConnectionError(AgentRunError):
 
 
 class ModelTimeout(ModelConnectionError):
-    """A time limit passed. `phase`: "connect", "first event", "idle" or "whole request"; `limit_s`: its seconds."""
+    """A time limit passed. `phase`: "connect", "first event", "idle", "progress" or "whole request".
+
+    limit_s: its seconds.
+    """
 
     def __init__(self, phase: str, limit_s: float, model_name: str = "") -> None:
         said = {
             "connect": "could not be reached",
             "first event": "did not begin to answer",
             "idle": "stopped in the middle of its answer for longer than allowed,",
+            "progress": "was there, but went on with nothing of its answer",
             "whole request": "did not finish its answer",
         }[phase]
         super().__init__(f"The provider {said} within {limit_s:g} s", model_name)

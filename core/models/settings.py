@@ -20,7 +20,9 @@ class ModelSettings(TypedDict, total=False):
     first_event_timeout: float
     """From the request until the provider says anything. Default 60."""
     idle_timeout: float
-    """Between two signs of life within an answer. Default 60."""
+    """Between two signs of life within an answer; any byte is one. Default 60."""
+    progress_timeout: float
+    """Between two pieces of the answer, however often the provider says that it is there. Default 300."""
     max_retries: int
     """Further attempts after a failure that may pass, while nothing was delivered. Default 2."""
     parallel_tool_calls: bool
