@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from core.chat.message import Message
+from core.chat.message import Author, Message
 from core.messages import ModelMessage, ModelMessagesTypeAdapter
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,17 @@ _MESSAGE = TypeAdapter(Message)
 
 
 def dump_message(message: Message) -> str:
+    """Half a surrogate pair, which JSON may carry and UTF-8 cannot, becomes U+FFFD: no later step trips on it."""
+    message = replace(message, text=_whole_characters(message.text), author=_named(message.author))
     return json.dumps({"v": _SCHEMA, "message": _MESSAGE.dump_python(message, mode="json")}, ensure_ascii=False)
+
+
+def _whole_characters(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _named(author: Author) -> Author:
+    return replace(author, name=_whole_characters(author.name))
 
 
 def load_message(text: str) -> Message:

@@ -46,6 +46,12 @@ class Progress:
             case _:
                 return False
 
+    @property
+    def was_cut(self) -> bool:
+        """The model reached the most tokens it may write in one answer."""
+        data = self.last.event_data if self.last is not None else None
+        return bool(data and data.get("finish_reason") == "length")
+
     def draft(self) -> Draft:
         return Draft(self.text, status=self.status)
 

@@ -27,6 +27,7 @@ NOTHING_RUNS = "Nothing is running here."
 FORGOTTEN = "🧹 Done. I have forgotten this conversation; what you say next starts a new one."
 NOTHING_TO_FORGET = "There is no conversation of yours here that I remember."
 EMPTY_ANSWER = "⚠️ _The model gave an empty answer. Ask again, or put it in other words._"
+CUT_BY_LENGTH = "⚠️ _The model reached the most it may write in one answer. Say “go on” for the rest._"
 GAVE_UP = "⚠️ _I tried to answer this several times and was interrupted each time. Please ask again._"
 TOO_LONG = "⚠️ _This took longer than {minutes} minutes, so I ended it._"
 

@@ -245,7 +245,7 @@ class _Attempt:
         text = self._progress.text
         if not text.strip():
             return self._concluded("failed", texts.EMPTY_ANSWER, remember=False)
-        return self._concluded("answered", "", remember=True)
+        return self._concluded("answered", texts.CUT_BY_LENGTH if self._progress.was_cut else "", remember=True)
 
     def _stopped(self) -> Conclusion:
         match self._stop.reason:

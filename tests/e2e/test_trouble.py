@@ -87,3 +87,18 @@ async def test_shutdown_stops_running_answers_visibly_and_soon(house: House) -> 
     assert "shutting down" in house.slack_answers(question)[0].visible
     assert "shutting down" in house.discord_answers(thread)[0].content
     assert not has_stop_button(house.slack_answers(question)[0])
+
+
+async def test_half_a_character_in_a_question_breaks_nothing(house: House) -> None:
+    """JSON can carry a lone surrogate; UTF-8 and so Redis and the provider cannot."""
+    question = await house.slack_says("@Parley hello \ud83d there")
+    await house.slack_settled(question)
+    assert house.provider.requests[-1].prompt == "hello \ufffd there"
+
+
+async def test_an_answer_cut_by_the_model_says_so(house: House) -> None:
+    house.provider.reply(Reply(["The answer is"], finish_reason="length"))
+    question = await house.slack_says("@Parley hello")
+    [answer] = await house.slack_settled(question)
+    assert "The answer is" in answer.visible
+    assert "the most it may write" in answer.visible
