@@ -27,6 +27,8 @@ class Desk:
         """Gate before claim: what we do not answer leaves no trace, so that its second delivery is judged anew."""
         if message.author.kind == "bot":
             return "ignored"
+        if message.reach == "thread" and not message.text.strip():
+            return "ignored"  # a picture among people; only an empty mention asks for help
         answer = await self._mailboxes.accept(
             message.thread_id,
             message.scope,

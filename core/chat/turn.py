@@ -42,6 +42,9 @@ StopReason = Literal["asked", "shutdown", "deadline"]
 MOST_ATTEMPTS = 4
 """A Turn that was begun this often and never ended is given up: it may be what kills its workers."""
 
+MOST_FAREWELLS = 2
+"""How often a Turn that is given up is tried to be told of; after that it ends unseen, so that the thread goes on."""
+
 STORE_PATIENCE_S = 60.0
 
 THINKING_AFTER_S = 1.5
@@ -120,8 +123,12 @@ class _Attempt:
         self._started = _now()
 
     async def run(self) -> None:
-        self._journal = Journal.read(await self._lease.journal()).begun()
+        self._journal = (await self._read_journal()).begun()
         await self._note()
+        if self._journal.attempts > MOST_ATTEMPTS + MOST_FAREWELLS:
+            log.error("turn.abandoned", extra={"thread_id": self._lease.thread_id, "turn": self._letter.number})
+            await self._seal(self._journal.conclusion or Conclusion("", "", "failed"))
+            return
         reply = Reply(
             self._surface,
             self._placement,
@@ -144,6 +151,15 @@ class _Attempt:
             await self._surface.status(self._placement, busy=False)
         await self._seal(conclusion)
         self._log_end(conclusion, delivery)
+
+    async def _read_journal(self) -> Journal:
+        try:
+            return Journal.read(await self._lease.journal())
+        except ValueError as exc:  # written by another version: begin anew, but look for what was posted
+            log.warning(
+                "turn.unreadable_journal", extra={"thread_id": self._lease.thread_id, "reason": type(exc).__name__}
+            )
+            return Journal(attempts=1)
 
     async def _note_posted(self, refs: Sequence[MessageRef]) -> None:
         self._journal = self._journal.with_refs(refs)
