@@ -265,7 +265,10 @@ class ModelRequest:
 
 @dataclass
 class TextPart:
+    """What the model says; `signature` is an opaque mark its provider wants back with it, as Gemini does."""
+
     content: str
+    signature: str | None = None
     part_kind: Literal["text"] = "text"
 
     def has_content(self) -> bool:
@@ -286,11 +289,15 @@ class ThinkingPart:
 
 @dataclass
 class ToolCallPart:
-    """A call the model asks for; `args` is JSON text or an object, as the provider sends it."""
+    """A call the model asks for; `args` is JSON text or an object, as the provider sends it.
+
+    signature: an opaque mark its provider wants back with the call, as Gemini does.
+    """
 
     tool_name: str
     args: str | dict[str, Any]
     tool_call_id: str | None = None
+    signature: str | None = None
     part_kind: Literal["tool-call"] = "tool-call"
 
     def args_as_dict(self) -> dict[str, Any]:

@@ -42,9 +42,10 @@ class _Growing:
 class _Text:
     index: int
     content: _Growing = field(default_factory=_Growing)
+    signature: str | None = None
 
     def part(self) -> TextPart:
-        return TextPart(self.content.text())
+        return TextPart(self.content.text(), self.signature)
 
 
 @dataclass(slots=True)
@@ -64,11 +65,12 @@ class _Call:
     args: _Growing = field(default_factory=_Growing)
     args_object: dict[str, Any] | None = None
     call_id: str | None = None
+    signature: str | None = None
     announced: bool = False
 
     def part(self) -> ToolCallPart:
         args = self.args_object if self.args_object is not None else self.args.text()
-        return ToolCallPart(self.name, args, self.call_id)
+        return ToolCallPart(self.name, args, self.call_id, self.signature)
 
     def add_args(self, args: str | dict[str, Any] | None) -> None:
         if isinstance(args, dict):
@@ -98,17 +100,19 @@ class ResponseParts:
         self._parts.append(new)
         return PartStartEvent(new.index, TextPart(content))
 
-    def thinking(self, content: str | None = None, signature: str | None = None) -> ModelResponseStreamEvent:
-        """More of a thought, or its signature. A thought after a signed one is a new part."""
+    def thinking(
+        self, content: str | None = None, signature: str | None = None, *, new: bool = False
+    ) -> ModelResponseStreamEvent:
+        """More of a thought, or its signature. A thought after a signed one, or one said to be new, is a new part."""
         last = self._parts[-1] if self._parts else None
-        if isinstance(last, _Thinking) and not (last.signature and content):
+        if isinstance(last, _Thinking) and not new and not (last.signature and content):
             if content:
                 last.content.fragments.append(content)
             last.signature = signature or last.signature
             return PartDeltaEvent(last.index, ThinkingPartDelta(content, signature))
-        new = _Thinking(len(self._parts), _Growing([content] if content else []), signature)
-        self._parts.append(new)
-        return PartStartEvent(new.index, new.part())
+        begun = _Thinking(len(self._parts), _Growing([content] if content else []), signature)
+        self._parts.append(begun)
+        return PartStartEvent(begun.index, begun.part())
 
     def call(
         self,
@@ -117,6 +121,7 @@ class ResponseParts:
         name: str | None = None,
         args: str | dict[str, Any] | None = None,
         call_id: str | None = None,
+        signature: str | None = None,
     ) -> ModelResponseStreamEvent | None:
         """More of the tool call known as `key`; None while its name is not known yet.
 
@@ -128,6 +133,7 @@ class ResponseParts:
             self._parts.append(call)
         call.add_args(args)
         call.call_id = call_id or call.call_id
+        call.signature = signature or call.signature
         call.name += name or ""
         if not call.name:
             return None
@@ -135,6 +141,16 @@ class ResponseParts:
             call.announced = True
             return PartStartEvent(call.index, call.part())
         return PartDeltaEvent(call.index, ToolCallPartDelta(name or None, args or None, call_id))
+
+    def sign(self, signature: str) -> None:
+        """Keep a signature that came by itself with what it signs: the last part, of several calls the first one."""
+        at = len(self._parts) - 1
+        while at > 0 and isinstance(self._parts[at], _Call) and isinstance(self._parts[at - 1], _Call):
+            at -= 1
+        if at < 0:
+            self.thinking(None, signature)
+        else:
+            self._parts[at].signature = signature
 
     def parts(self) -> list[ModelResponsePart]:
         """What there is so far; a call without a name is not there yet."""
