@@ -19,6 +19,7 @@ from core.models.settings import ModelSettings, merge_model_settings
 from core.models.usage import Usage, UsageLimits
 
 if TYPE_CHECKING:
+    from core.models.anthropic import AnthropicModel, AnthropicModelSettings
     from core.models.demo import DemoModel
     from core.models.fallback import FallbackModel
     from core.models.function import AgentInfo, DeltaToolCall, FunctionModel
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOW_MODEL_REQUESTS",
     "AgentInfo",
+    "AnthropicModel",
+    "AnthropicModelSettings",
     "DeltaToolCall",
     "DemoModel",
     "FallbackModel",
@@ -55,6 +58,8 @@ ALLOW_MODEL_REQUESTS = True
 
 _LAZY = {
     "AgentInfo": "function",
+    "AnthropicModel": "anthropic",
+    "AnthropicModelSettings": "anthropic",
     "DeltaToolCall": "function",
     "DemoModel": "demo",
     "FallbackModel": "fallback",

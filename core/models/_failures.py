@@ -32,10 +32,13 @@ _RETRIED = {408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _BODY_LIMIT = 4000
 _TOO_LONG = re.compile(
     r"context[ _]length|context window|maximum context|prompt is too long|too many (input )?tokens"
-    r"|exceeds? the (maximum|available) (number of tokens|context)|input is too long",
+    r"|exceeds? the (maximum|available) (number of tokens|context)|input is too long|exceed context limit",
     re.IGNORECASE,
 )
-_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+# Anthropic says with 400 and invalid_request_error that the money, or a limit set for it, is used up
+_NO_MONEY = re.compile(r"credit balance is too low|reached your specified (workspace )?API usage limits", re.IGNORECASE)
+_QUOTA = {"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_LONG = {"context_length_exceeded", "request_too_large"}
 _FILTERED = {"content_filter", "content_policy_violation", "responsibleaipolicyviolation"}
 _STATUS_OF = {
     "rate_limit_exceeded": 429,
@@ -47,7 +50,12 @@ _STATUS_OF = {
     "invalid_api_key": 401,
     "authentication_error": 401,
     "model_not_found": 404,
+    "billing_error": 402,
+    "permission_error": 403,
     "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "timeout_error": 504,
     "invalid_request_error": 400,
 }
 
@@ -87,11 +95,11 @@ def error_of(status: int, model_name: str, body: object, headers: Mapping[str, s
     message, codes, said = _fields(body)
     if status < 400:
         status = said or next((_STATUS_OF[code] for code in sorted(codes) if code in _STATUS_OF), 500)
-    if codes & _QUOTA or status == 402:
+    if codes & _QUOTA or status == 402 or (status == 400 and _NO_MONEY.search(message)):
         return ModelQuotaExceeded(status, model_name, body)
     if codes & _FILTERED:
         return ModelContentFiltered(status, model_name, body)
-    if "context_length_exceeded" in codes or (status in (400, 413, 422) and _TOO_LONG.search(message)):
+    if codes & _LONG or (status in (400, 413, 422) and _TOO_LONG.search(message)):
         return ModelContextTooLong(status, model_name, body)
     match status:
         case 401 | 403:

@@ -13,6 +13,9 @@ __all__ = ["KnownModelName", "infer_model"]
 KnownModelName = Literal[
     "demo",
     "test",
+    "claude-haiku-4-5",
+    "claude-opus-4-5",
+    "claude-sonnet-4-5",
     "gpt-3.5-turbo",
     "gpt-4",
     "gpt-4-turbo",
@@ -21,6 +24,11 @@ KnownModelName = Literal[
     "o1",
     "o1-mini",
     "o3-mini",
+    "anthropic:claude-haiku-4-5",
+    "anthropic:claude-opus-4-5",
+    "anthropic:claude-opus-5",
+    "anthropic:claude-sonnet-4-5",
+    "anthropic:claude-sonnet-5",
     "openai:gpt-3.5-turbo",
     "openai:gpt-4",
     "openai:gpt-4-turbo",
@@ -34,7 +42,6 @@ KnownModelName = Literal[
 """Names an editor may offer; any other name a provider knows works as well."""
 
 _NOT_BUILT = {
-    "anthropic": "Anthropic",
     "azure": "Azure OpenAI",
     "bedrock": "AWS Bedrock",
     "cohere": "Cohere",
@@ -72,6 +79,10 @@ def infer_model(model: Model | str) -> Model:
             from core.models.openai import OpenAIModel
 
             return OpenAIModel(name or model)
+        case "anthropic":
+            from core.models.anthropic import AnthropicModel
+
+            return AnthropicModel(name or model)
         case "ollama" if name:
             from core.models.openai import OpenAIModel
 
@@ -84,7 +95,8 @@ def infer_model(model: Model | str) -> Model:
         case known if known in _NOT_BUILT:
             raise UserError(
                 f"Model {model!r}: {_NOT_BUILT[known]} is not built in yet. "
-                "Use 'openai:<model>' (with OPENAI_BASE_URL for any compatible server), 'ollama:<model>' or 'demo'."
+                "Use 'openai:<model>' (with OPENAI_BASE_URL for any compatible server), 'anthropic:<model>', "
+                "'ollama:<model>' or 'demo'."
             )
         case _:
             raise UserError(f"Unknown model: {model}")
