@@ -6,7 +6,9 @@ waited for; after that StoreUnavailable is raised and nothing was certainly done
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from importlib import resources
 from typing import Any, cast
@@ -16,8 +18,16 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.commands.core import AsyncScript
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.errors import ConfigError, StoreUnavailable
@@ -34,6 +44,14 @@ _ANSWER_TIMEOUT_S = 10.0
 _LISTEN_S = 5.0
 _RETRIES = 8
 _PAUSE_MAX_S = 1.0  # 0.02 + 0.04 + ... + 1 + 1: about 3.5 s in all
+
+
+_NOT_READY = (ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
+_NOT_READY_CODE = re.compile(
+    r"(?:^|-)(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNKILLABLE)\b"
+)
+"""What Redis answers while it cannot write; a script's error carries the code of the command that failed in it.
+redis-py has classes for some of these, and takes the code out of their text."""
 
 
 class Store:
@@ -106,13 +124,21 @@ class Store:
 
 @contextlib.contextmanager
 def translated(where: str = "Redis") -> Iterator[None]:
-    """Turn "Redis is not there" into StoreUnavailable; every other error is a mistake of ours and passes."""
+    """Turn "Redis is not there" into StoreUnavailable; every other error is a mistake of ours and passes.
+
+    A cancellation that comes while a command is being sent is swallowed by `asyncio.wait_for` before Python 3.12,
+    which redis-py uses: it is raised here.
+    """
+    task = asyncio.current_task()
+    asked_before = task.cancelling() if task is not None else 0
     try:
         yield
+        if task is not None and task.cancelling() > asked_before:
+            raise asyncio.CancelledError
     except (RedisConnectionError, RedisTimeoutError, OSError) as exc:
         raise StoreUnavailable(f"{where} does not answer ({_reason(exc)})") from exc
     except ResponseError as exc:
-        if str(exc).startswith(("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
+        if isinstance(exc, _NOT_READY) or _NOT_READY_CODE.search(str(exc)):
             raise StoreUnavailable(f"{where} is not ready ({exc})") from exc
         raise
 
