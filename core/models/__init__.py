@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.models.demo import DemoModel
     from core.models.fallback import FallbackModel
     from core.models.function import AgentInfo, DeltaToolCall, FunctionModel
+    from core.models.google import GeminiModel, GeminiModelSettings
     from core.models.openai import OpenAIChat, OpenAIModel, OpenAIModelSettings
     from core.models.test import TestModel
 
@@ -35,6 +36,8 @@ __all__ = [
     "DemoModel",
     "FallbackModel",
     "FunctionModel",
+    "GeminiModel",
+    "GeminiModelSettings",
     "KnownModelName",
     "Model",
     "ModelRequestParameters",
@@ -64,6 +67,8 @@ _LAZY = {
     "DemoModel": "demo",
     "FallbackModel": "fallback",
     "FunctionModel": "function",
+    "GeminiModel": "google",
+    "GeminiModelSettings": "google",
     "OpenAIChat": "openai",
     "OpenAIModel": "openai",
     "OpenAIModelSettings": "openai",

@@ -13,6 +13,12 @@ __all__ = ["KnownModelName", "infer_model"]
 KnownModelName = Literal[
     "demo",
     "test",
+    "gemini-2.0-flash",
+    "gemini-2.5-flash",
+    "gemini-2.5-flash-lite",
+    "gemini-2.5-pro",
+    "gemini-3-flash-preview",
+    "gemini-3-pro-preview",
     "claude-haiku-4-5",
     "claude-opus-4-5",
     "claude-sonnet-4-5",
@@ -29,6 +35,18 @@ KnownModelName = Literal[
     "anthropic:claude-opus-5",
     "anthropic:claude-sonnet-4-5",
     "anthropic:claude-sonnet-5",
+    "google:gemini-2.0-flash",
+    "google:gemini-2.5-flash",
+    "google:gemini-2.5-flash-lite",
+    "google:gemini-2.5-pro",
+    "google:gemini-3-flash-preview",
+    "google:gemini-3-pro-preview",
+    "google-gla:gemini-2.0-flash",
+    "google-gla:gemini-2.5-flash",
+    "google-gla:gemini-2.5-flash-lite",
+    "google-gla:gemini-2.5-pro",
+    "google-gla:gemini-3-flash-preview",
+    "google-gla:gemini-3-pro-preview",
     "openai:gpt-3.5-turbo",
     "openai:gpt-4",
     "openai:gpt-4-turbo",
@@ -46,13 +64,9 @@ _NOT_BUILT = {
     "bedrock": "AWS Bedrock",
     "cohere": "Cohere",
     "deepseek": "DeepSeek",
-    "google": "Google Gemini",
-    "google-gla": "Google Gemini",
-    "google-vertex": "Google Vertex AI",
     "groq": "Groq",
     "mistral": "Mistral",
     "openai-responses": "the OpenAI Responses API",
-    "vertexai": "Google Vertex AI",
 }
 
 OLLAMA_BASE_URL = "http://localhost:11434/v1"
@@ -83,6 +97,15 @@ def infer_model(model: Model | str) -> Model:
             from core.models.anthropic import AnthropicModel
 
             return AnthropicModel(name or model)
+        case "google" | "google-gla":
+            from core.models.google import GeminiModel
+
+            return GeminiModel(name or model)
+        case "google-vertex" | "vertexai":
+            raise UserError(
+                f"Model {model!r}: Vertex AI, which takes no API keys, is not built in. "
+                "Use 'google:<model>' with a GEMINI_API_KEY of Google AI Studio."
+            )
         case "ollama" if name:
             from core.models.openai import OpenAIModel
 

@@ -30,6 +30,8 @@ class ModelSettings(TypedDict, total=False):
     presence_penalty: float
     frequency_penalty: float
     logit_bias: dict[str, int]
+    stop_sequences: list[str]
+    """Texts that end the answer where the model writes them; they are not part of it."""
 
 
 def merge_model_settings(base: ModelSettings | None, overrides: ModelSettings | None) -> ModelSettings | None:
