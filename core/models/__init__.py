@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.models.function import AgentInfo, DeltaToolCall, FunctionModel
     from core.models.google import GeminiModel, GeminiModelSettings
     from core.models.openai import OpenAIChat, OpenAIModel, OpenAIModelSettings
+    from core.models.responses import OpenAIResponsesModel, OpenAIResponsesModelSettings
     from core.models.test import TestModel
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "OpenAIChat",
     "OpenAIModel",
     "OpenAIModelSettings",
+    "OpenAIResponsesModel",
+    "OpenAIResponsesModelSettings",
     "StreamedResponse",
     "TestModel",
     "ToolDefinition",
@@ -72,6 +75,8 @@ _LAZY = {
     "OpenAIChat": "openai",
     "OpenAIModel": "openai",
     "OpenAIModelSettings": "openai",
+    "OpenAIResponsesModel": "responses",
+    "OpenAIResponsesModelSettings": "responses",
     "TestModel": "test",
 }
 

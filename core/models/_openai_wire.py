@@ -25,31 +25,56 @@ from core.messages import (
     RetryPromptPart,
     SystemPromptPart,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
     UserContent,
     UserPromptPart,
 )
+from core.models._call_ids import CallIds, IdShape
 from core.models._parts import ResponseParts
 from core.models.base import ModelRequestParameters, ToolDefinition
 from core.models.usage import Usage
 
-__all__ = ["ChunkReader", "as_chunk", "body_parts", "messages_out", "read_json", "tools_out", "usage_in"]
+__all__ = [
+    "OPENAI_IDS",
+    "ChunkReader",
+    "SurrogateHalves",
+    "as_chunk",
+    "body_parts",
+    "count_in",
+    "data_url",
+    "messages_out",
+    "read_json",
+    "tools_out",
+    "usage_in",
+]
 
 
-def messages_out(messages: list[ModelMessage], system_role: str) -> list[dict[str, Any]]:
-    """The `messages` of a request. `system_role`: the role system prompts are sent under."""
+OPENAI_IDS = IdShape(r".{1,40}")
+"""OpenAI refuses a tool call id of more than 40 characters."""
+
+
+def messages_out(
+    messages: list[ModelMessage], system_role: str, ids: IdShape = OPENAI_IDS, thoughts_as: str | None = None
+) -> list[dict[str, Any]]:
+    """The `messages` of a request.
+
+    system_role: the role system prompts are sent under.   ids: what tool call ids may look like.
+    thoughts_as: the field in which the server wants its thoughts back beside tool calls, None if it wants none.
+    """
+    call_ids = CallIds(ids)
     out: list[dict[str, Any]] = []
     for message in messages:
         if isinstance(message, ModelRequest):
-            out += [_request_part(part, system_role) for part in message.parts]
-        elif (said := _response(message)) is not None:
+            out += [_request_part(part, system_role, call_ids) for part in message.parts]
+        elif (said := _response(message, call_ids, thoughts_as)) is not None:
             out.append(said)
     return out
 
 
 def _request_part(
-    part: SystemPromptPart | UserPromptPart | ToolReturnPart | RetryPromptPart, system_role: str
+    part: SystemPromptPart | UserPromptPart | ToolReturnPart | RetryPromptPart, system_role: str, call_ids: CallIds
 ) -> dict[str, Any]:
     match part:
         case SystemPromptPart():
@@ -59,15 +84,14 @@ def _request_part(
         case UserPromptPart():
             return {"role": "user", "content": [_content(item) for item in part.content]}
         case ToolReturnPart():
-            return _tool_message(part.tool_call_id, part.model_response_str())
+            return _tool_message(call_ids.of_return(part), part.model_response_str())
         case RetryPromptPart(tool_name=None):
             return {"role": "user", "content": part.model_response()}
         case RetryPromptPart():
-            return _tool_message(part.tool_call_id, part.model_response())
+            return _tool_message(call_ids.of_return(part), part.model_response())
 
 
-def _tool_message(call_id: str | None, content: str) -> dict[str, Any]:
-    assert call_id is not None, "OpenAI needs the id of the call with a tool's answer"
+def _tool_message(call_id: str, content: str) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": call_id, "content": content}
 
 
@@ -78,12 +102,12 @@ def _content(item: UserContent) -> dict[str, Any]:
         case ImageUrl():
             return {"type": "image_url", "image_url": {"url": item.url}}
         case BinaryContent() if item.is_image:
-            return {"type": "image_url", "image_url": {"url": _data_url(item)}}
+            return {"type": "image_url", "image_url": {"url": data_url(item)}}
         case BinaryContent() if item.is_audio:
             data = base64.b64encode(item.data).decode()
             return {"type": "input_audio", "input_audio": {"data": data, "format": item.format}}
         case BinaryContent(media_type="application/pdf"):
-            return {"type": "file", "file": {"filename": "document.pdf", "file_data": _data_url(item)}}
+            return {"type": "file", "file": {"filename": "document.pdf", "file_data": data_url(item)}}
         case BinaryContent() if item.media_type.startswith("text/"):
             return {"type": "text", "text": item.data.decode("utf-8", "replace")}
         case BinaryContent():
@@ -92,11 +116,11 @@ def _content(item: UserContent) -> dict[str, Any]:
             raise NotImplementedError(f"{type(item).__name__} is not supported by OpenAI chat completions")
 
 
-def _data_url(item: BinaryContent) -> str:
+def data_url(item: BinaryContent) -> str:
     return f"data:{item.media_type};base64,{base64.b64encode(item.data).decode()}"
 
 
-def _response(message: ModelResponse) -> dict[str, Any] | None:
+def _response(message: ModelResponse, call_ids: CallIds, thoughts_as: str | None) -> dict[str, Any] | None:
     """An assistant message; None if there is nothing in it the API would take."""
     texts = [part.content for part in message.parts if isinstance(part, TextPart) and part.content]
     calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
@@ -106,27 +130,43 @@ def _response(message: ModelResponse) -> dict[str, Any] | None:
     if calls:
         out["tool_calls"] = [
             {
-                "id": call.tool_call_id,
+                "id": call_ids.of_call(call),
                 "type": "function",
                 "function": {"name": call.tool_name, "arguments": call.args_as_json_str() or "{}"},
             }
             for call in calls
         ]
+        thoughts = "".join(part.content for part in message.parts if isinstance(part, ThinkingPart))
+        if thoughts_as and thoughts:
+            out[thoughts_as] = thoughts
     return out
 
 
-def tools_out(parameters: ModelRequestParameters) -> dict[str, Any]:
-    """The fields `tools` and `tool_choice`; none without tools."""
+def tools_out(parameters: ModelRequestParameters, required: str | None = "required") -> dict[str, Any]:
+    """The fields `tools` and `tool_choice`; none without tools.
+
+    required: the server's word for "call one of them"; None leaves the choice out, for servers that know no such field.
+    """
     tools = [*parameters.function_tools, *parameters.result_tools]
     if not tools:
         return {}
-    choice = "auto" if parameters.allow_text_result else "required"
-    return {"tools": [_tool(tool) for tool in tools], "tool_choice": choice}
+    out: dict[str, Any] = {"tools": [_tool(tool) for tool in tools]}
+    if required is not None:
+        out["tool_choice"] = "auto" if parameters.allow_text_result else required
+    return out
 
 
 def _tool(tool: ToolDefinition) -> dict[str, Any]:
     function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters_json_schema}
     return {"type": "function", "function": function}
+
+
+def count_in(value: object) -> int | None:
+    """A number of tokens; some servers send it as text or as a float."""
+    try:
+        return max(0, int(float(value))) if isinstance(value, str | int | float) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def usage_in(value: object) -> Usage | None:
@@ -136,9 +176,9 @@ def usage_in(value: object) -> Usage | None:
     details: dict[str, int] = {}
     for group in ("completion_tokens_details", "prompt_tokens_details"):
         if isinstance(said := value.get(group), dict):
-            details |= {key: count for key, count in said.items() if isinstance(count, int)}
-    asked, answered = value.get("prompt_tokens"), value.get("completion_tokens")
-    total = value.get("total_tokens")
+            details |= {key: count for key, raw in said.items() if (count := count_in(raw)) is not None}
+    asked, answered = count_in(value.get("prompt_tokens")), count_in(value.get("completion_tokens"))
+    total = count_in(value.get("total_tokens"))
     if total is None and asked is not None and answered is not None:
         total = asked + answered
     return Usage(request_tokens=asked, response_tokens=answered, total_tokens=total, details=details or None)
@@ -149,7 +189,28 @@ def read_json(data: bytes) -> Any:
     try:
         return pydantic_core.from_json(data)
     except ValueError:
-        return json.loads(data)
+        try:
+            return json.loads(data)
+        except RecursionError as exc:
+            raise ValueError("nested too deeply") from exc
+
+
+class SurrogateHalves:
+    """Puts a surrogate pair that was cut in two halves, one in each delta, together again."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def joined(self, text: str) -> str:
+        """`text` after the half kept from before, without the half it ends with."""
+        if not self._half and text.isascii():
+            return text
+        text, self._half = self._half + text, ""
+        if not any("\ud800" <= char <= "\udfff" for char in text):
+            return text
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class ChunkReader:
@@ -166,7 +227,7 @@ class ChunkReader:
         self.usage: Usage | None = None
         self.refusal = False
         self.delivered = False
-        self._half = ""
+        self._halves = SurrogateHalves()
         self._last_call: object = None
 
     def read(self, chunk: Mapping[str, Any]) -> Iterator[ModelResponseStreamEvent]:
@@ -198,16 +259,10 @@ class ChunkReader:
                 yield event
 
     def _text(self, content: Any) -> str:
-        """Text as text, also where it comes as a list of parts; a pair cut in two halves is put together again."""
+        """Text as text, also where it comes as a list of parts."""
         if isinstance(content, list):
             content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-        text = self._half + str(content)
-        self._half = ""
-        if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
-            return text
-        if "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return self._halves.joined(str(content))
 
     def _call(self, at: int, call: Mapping[str, Any]) -> ModelResponseStreamEvent | None:
         """A piece of a tool call. Its index tells which; without one its id, or else it goes on with the last call."""

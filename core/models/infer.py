@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from core.models.base import Model
@@ -47,6 +46,15 @@ KnownModelName = Literal[
     "google-gla:gemini-2.5-pro",
     "google-gla:gemini-3-flash-preview",
     "google-gla:gemini-3-pro-preview",
+    "deepseek:deepseek-chat",
+    "deepseek:deepseek-reasoner",
+    "groq:llama-3.1-8b-instant",
+    "groq:llama-3.3-70b-versatile",
+    "mistral:codestral-latest",
+    "mistral:mistral-large-latest",
+    "mistral:mistral-small-latest",
+    "openai-responses:gpt-4o",
+    "openai-responses:gpt-5",
     "openai:gpt-3.5-turbo",
     "openai:gpt-4",
     "openai:gpt-4-turbo",
@@ -60,16 +68,12 @@ KnownModelName = Literal[
 """Names an editor may offer; any other name a provider knows works as well."""
 
 _NOT_BUILT = {
-    "azure": "Azure OpenAI",
     "bedrock": "AWS Bedrock",
     "cohere": "Cohere",
-    "deepseek": "DeepSeek",
-    "groq": "Groq",
-    "mistral": "Mistral",
-    "openai-responses": "the OpenAI Responses API",
 }
 
-OLLAMA_BASE_URL = "http://localhost:11434/v1"
+_COMPATIBLE = ("azure", "deepseek", "grok", "groq", "mistral", "openrouter", "xai")
+"""Providers that speak chat completions; each has its own key, as GROQ_API_KEY (see `core.models._profiles`)."""
 
 
 def infer_model(model: Model | str) -> Model:
@@ -106,15 +110,18 @@ def infer_model(model: Model | str) -> Model:
                 f"Model {model!r}: Vertex AI, which takes no API keys, is not built in. "
                 "Use 'google:<model>' with a GEMINI_API_KEY of Google AI Studio."
             )
+        case "openai-responses" if name:
+            from core.models.responses import OpenAIResponsesModel
+
+            return OpenAIResponsesModel(name)
         case "ollama" if name:
             from core.models.openai import OpenAIModel
 
-            return OpenAIModel(
-                name,
-                base_url=os.environ.get("OLLAMA_BASE_URL") or OLLAMA_BASE_URL,
-                api_key="ollama",  # Ollama takes any key; the one for OpenAI must not reach it
-                system="ollama",
-            )
+            return OpenAIModel(name, provider="ollama", api_key="ollama")  # Ollama takes any key
+        case compatible if name and compatible in _COMPATIBLE:
+            from core.models.openai import OpenAIModel
+
+            return OpenAIModel(name, provider=compatible)
         case known if known in _NOT_BUILT:
             raise UserError(
                 f"Model {model!r}: {_NOT_BUILT[known]} is not built in yet. "

@@ -5,19 +5,24 @@ Source: OpenAI API reference, "Create chat completion" (POST {base_url}/chat/com
 
 from __future__ import annotations
 
-import os
-import urllib.parse
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from core.models._exchange import HTTPModel, Limits, Post
 from core.models._failures import error_of
 from core.models._openai_wire import ChunkReader, as_chunk, body_parts, messages_out, read_json, tools_out
+from core.models._profiles import key_header, server_for, spared
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
 from core.models._transport import Reply
 from core.models.base import ModelRequestParameters
-from core.models.errors import ModelConnectionError, ModelContentFiltered, UnexpectedModelBehavior, UserError
+from core.models.errors import (
+    ModelConnectionError,
+    ModelContentFiltered,
+    ModelHTTPError,
+    UnexpectedModelBehavior,
+    UserError,
+)
 from core.models.settings import ModelSettings
 from core.models.usage import Usage
 
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenAIChat", "OpenAIModel", "OpenAIModelSettings"]
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _PLAIN_SETTINGS = (
     "temperature",
     "top_p",
@@ -41,7 +45,7 @@ _PLAIN_SETTINGS = (
 class OpenAIModelSettings(ModelSettings, total=False):
     """Settings only OpenAI knows."""
 
-    openai_reasoning_effort: Literal["minimal", "low", "medium", "high"]
+    openai_reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
     openai_user: str
     """Tells the provider the end users apart."""
 
@@ -53,7 +57,9 @@ class OpenAIModel(HTTPModel):
     api_key: default OPENAI_API_KEY; a server that is not OpenAI's may need none.
     http_client: an `httpx.AsyncClient` to send requests through; it stays the caller's.
     system_prompt_role: the role of system prompts, "system" unless told otherwise.
-    Raises UserError when OpenAI's own address has no key.
+    provider: "groq", "mistral", ... (see `core.models.infer`): its address, key and ways; by default those of the
+    address.   system: the provider's name for OpenTelemetry, by default that of the address.
+    Raises UserError when the address or the key is missing.
     """
 
     def __init__(
@@ -65,54 +71,58 @@ class OpenAIModel(HTTPModel):
         api_key: str | None = None,
         http_client: httpx.AsyncClient | None = None,
         system_prompt_role: Literal["system", "developer", "user"] | None = None,
-        system: str = "openai",
+        provider: str | None = None,
+        system: str | None = None,
     ) -> None:
         name = model_name or id
         if not name:
-            raise UserError("OpenAIModel needs the name of a model, as 'gpt-4o'")
-        address = (base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
-        super().__init__(name, address, system, http_client)
-        where = urllib.parse.urlsplit(self._base_url)
-        self._is_openai = where.hostname == "api.openai.com"
-        self._api_key = api_key or os.environ.get("OPENAI_API_KEY") or ""
-        if not self._api_key and self._is_openai:
-            raise UserError("OpenAI needs an API key: set OPENAI_API_KEY (or OPENAI_BASE_URL for another server)")
-        if self._api_key and where.username:
-            raise UserError("The base URL has a user name in it, and there is an API key as well; use one of the two")
+            raise UserError(f"{type(self).__name__} needs the name of a model, as 'gpt-4o'")
+        server = server_for(name, base_url, api_key, provider, self._path)
+        super().__init__(name, server.base_url, system or server.profile.system, http_client)
+        self._profile = server.profile
+        self._api_key = server.api_key
         self.system_prompt_role = system_prompt_role
+
+    _path = "chat/completions"
 
     def _post_of(
         self, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters, stream: bool
     ) -> Post:
         body = self._body(messages, settings, parameters)
         if stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
-        headers = {"authorization": f"Bearer {self._api_key}"} if self._api_key else {}
-        return Post(f"{self._base_url}/chat/completions", headers, body)
+            body["stream"] = True
+            if self._profile.stream_usage and self._path == "chat/completions":
+                body["stream_options"] = {"include_usage": True}
+        url = f"{self._base_url}/{self._path}{self._profile.query}"
+        return Post(url, key_header(self._profile, self._api_key), body)
 
-    def _streamed(self, reply: Reply, limits: Limits) -> OpenAIStreamedResponse:
+    def _mended(self, post: Post, refusal: ModelHTTPError) -> Post | None:
+        body = spared(post.body, refusal)
+        return None if body is None else post._replace(body=body)
+
+    def _streamed(self, reply: Reply, limits: Limits) -> SSEResponse:
         return OpenAIStreamedResponse(reply, limits, self._model_name)
 
     def _body(
         self, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
     ) -> dict[str, Any]:
+        profile = self._profile
+        role = self.system_prompt_role or "system"
         body: dict[str, Any] = {
             "model": self._model_name,
-            "messages": messages_out(messages, self.system_prompt_role or "system"),
-            "n": 1,
-            **tools_out(parameters),
+            "messages": messages_out(messages, role, profile.ids, profile.thoughts_as),
+            **({"n": 1} if profile.n else {}),
+            **tools_out(parameters, profile.required),
         }
         given = cast("dict[str, Any]", settings)
-        body |= {key: given[key] for key in _PLAIN_SETTINGS if given.get(key) is not None}
+        plain = {key: given.get(key) for key in _PLAIN_SETTINGS} | {"user": given.get("openai_user")}
+        body |= profile.settings(plain)
         if "tools" not in body:
             body.pop("parallel_tool_calls", None)
         if (tokens := given.get("max_tokens")) is not None:
-            # OpenAI's reasoning models refuse the old name, compatible servers often know no other
-            body["max_completion_tokens" if self._is_openai else "max_tokens"] = tokens
+            body[profile.max_tokens] = tokens
         if effort := given.get("openai_reasoning_effort"):
-            body["reasoning_effort"] = effort
-        if user := given.get("openai_user"):
-            body["user"] = user
+            body |= profile.effort_out(effort)
         return body
 
     def _whole(self, data: bytes) -> tuple[ModelResponse, Usage]:
