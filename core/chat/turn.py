@@ -138,6 +138,7 @@ class _Attempt:
             posted=self._note_posted,
             shown=self._journal.refs,
             again=self._journal.attempts > 1,
+            assured=lambda: _patiently(self._lease.assure),
         )
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(reply.run(), name=f"reply:{self._turn_id}")

@@ -58,6 +58,7 @@ _GOODBYE_S = 5.0
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
 Posted = Callable[[Sequence[MessageRef]], Awaitable[None]]
+Assured = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class Reply:
 
     key: names the Turn; the same for every attempt at it.  stop: handed back by the Stop button.
     shown: messages that an earlier attempt at this Turn posted; they are gone on with.
+    assured: awaited before each call; it raises when somebody else shows this Reply now.
     again: there was an earlier attempt, and it may have posted one message more than it could note.
     posted: awaited with every message of the Reply after each new one, before anything else is sent.
     """
@@ -117,6 +119,7 @@ class Reply:
         posted: Posted,
         shown: Sequence[MessageRef] = (),
         again: bool = False,
+        assured: Assured | None = None,
     ) -> None:
         self._surface = surface
         self._placement = placement
@@ -124,6 +127,7 @@ class Reply:
         self._key = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
         self._layout = Layout(surface.limits.segment, surface.limits.measure, stop)
         self._posted = posted
+        self._assured = assured
         self._shown = [Shown(ref, None) for ref in shown]
         self._draft = Draft()
         self._changed = asyncio.Event()
@@ -173,6 +177,8 @@ class Reply:
             elif (wait := self._due(step) - self._now()) > _INSTANT_S:
                 await self._pass(wait)
             else:
+                if self._assured is not None:
+                    await self._assured()
                 try:
                     await self._take(step)
                 except SurfaceError as exc:

@@ -6,6 +6,7 @@ away too long (a stopped machine, a lost network) cannot write over the work of 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,19 @@ class Ready:
 class Lease:
     """Held from `Leases.take` until `release`. Every method raises LeaseLost once somebody else has it."""
 
-    def __init__(self, store: Store, retention: Retention, ready: Ready, group: str, worker: str, fence: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        retention: Retention,
+        ready: Ready,
+        group: str,
+        worker: str,
+        fence: int,
+        *,
+        ttl_ms: int,
+        taken_at: float,
+    ) -> None:
+        """taken_at: loop time before it was taken."""
         self.thread_id = ready.thread_id
         self.fence = fence
         self._store = store
@@ -53,9 +66,18 @@ class Lease:
         self._group = group
         self._worker = worker
         self._token = f"{worker}#{fence}"
+        self._ttl_ms = ttl_ms
+        self._certain_until = taken_at + ttl_ms / 1000
+
+    async def assure(self) -> None:
+        """Return at once while the lease certainly holds; when it may have run out, ask Redis. For what no fence
+        guards: what people see."""
+        if _now() >= self._certain_until:
+            await self.renew(self._ttl_ms)
 
     async def renew(self, ttl_ms: int) -> int | None:
         """Hold it for another `ttl_ms`. Returns the number of the Turn that somebody wants stopped, if any."""
+        asked_at = _now()
         answer = await self._store.script(
             "renew",
             [self._key("lease"), self._key("meta"), keys.ready_stream(self._ready.partition)],
@@ -63,6 +85,7 @@ class Lease:
         )
         if answer == "lost":
             raise LeaseLost(self.thread_id)
+        self._certain_until = asked_at + ttl_ms / 1000
         return int(answer) if answer else None
 
     async def next_letter(self) -> Letter | None:
@@ -216,6 +239,7 @@ class Leases:
 
     async def take(self, ready: Ready) -> Lease | None:
         """Take the lease of a Session, None while another worker holds it."""
+        taken_at = _now()
         fence = int(
             await self._store.script(
                 "lease",
@@ -223,7 +247,18 @@ class Leases:
                 [self.worker, self.ttl_ms, self._retention.session_s],
             )
         )
-        return Lease(self._store, self._retention, ready, self.GROUP, self.worker, fence) if fence else None
+        if not fence:
+            return None
+        return Lease(
+            self._store,
+            self._retention,
+            ready,
+            self.GROUP,
+            self.worker,
+            fence,
+            ttl_ms=self.ttl_ms,
+            taken_at=taken_at,
+        )
 
     async def leave(self) -> None:
         """Take this worker's name out of the groups; only when it holds no Session."""
@@ -233,6 +268,10 @@ class Leases:
                 pending = await self._store.redis.xpending_range(stream, self.GROUP, "-", "+", 1, self.worker)
                 if not pending:
                     await self._store.redis.xgroup_delconsumer(stream, self.GROUP, self.worker)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _batches(answer: Any) -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
