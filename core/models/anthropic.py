@@ -32,6 +32,7 @@ __all__ = ["AnthropicModel", "AnthropicModelSettings"]
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 API_VERSION = "2023-06-01"
+"""The one that every server of this API knows; 2026-10-21 takes no `temperature` and no `top_p`."""
 DEFAULT_MAX_TOKENS = 1024
 """The API has no default of its own."""
 
