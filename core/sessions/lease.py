@@ -264,10 +264,16 @@ class Leases:
         """Take this worker's name out of the groups; only when it holds no Session."""
         for partition in range(keys.PARTITIONS):
             with translated(self._store.where):
-                stream = keys.ready_stream(partition)
-                pending = await self._store.redis.xpending_range(stream, self.GROUP, "-", "+", 1, self.worker)
-                if not pending:
-                    await self._store.redis.xgroup_delconsumer(stream, self.GROUP, self.worker)
+                try:
+                    await self._leave(keys.ready_stream(partition))
+                except StoreError as exc:
+                    if not str(exc).startswith("NOGROUP"):
+                        raise
+
+    async def _leave(self, stream: str) -> None:
+        pending = await self._store.redis.xpending_range(stream, self.GROUP, "-", "+", 1, self.worker)
+        if not pending:
+            await self._store.redis.xgroup_delconsumer(stream, self.GROUP, self.worker)
 
 
 def _now() -> float:

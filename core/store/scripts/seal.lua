@@ -3,14 +3,15 @@
 -- ARGV  1 '<worker>#<fence>'   2 number of the Turn   3 history JSON ('' keeps the history as it is, 'reset' drops it)
 --       4 most Turns kept   5 session TTL (s)   6 usage TTL (s)
 --       7 how the Turn ended   8.. pairs of usage field and whole-number increment
--- Gives how many Messages wait now, or -1 if the lease is lost or the Turn was sealed before.
+-- Gives how many Messages wait now, or -1 if the lease is lost. A seal sent again, because its answer was lost, changes
+-- nothing: the fence is still ours, so nobody but us can have taken the Turn from the mailbox.
 local held = redis.call('GET', KEYS[1])
 if held ~= ARGV[1] and (held or redis.call('HGET', KEYS[5], 'fence') ~= string.match(ARGV[1], '%d+$')) then
   return -1
 end
 local head = redis.call('LINDEX', KEYS[2], 0)
 if not head or string.match(head, '^%d+') ~= ARGV[2] then
-  return -1
+  return redis.call('LLEN', KEYS[2])
 end
 redis.call('LPOP', KEYS[2])
 redis.call('DEL', KEYS[4])
