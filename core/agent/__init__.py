@@ -4,6 +4,8 @@ from core.agent._capture import capture_run_messages
 from core.agent._run import EndStrategy
 from core.agent.agent import Agent
 from core.agent.events import RunEvents
+from core.agent.extra import MessageContext, MessageReferences, ReasoningStep, RunResponseExtraData
+from core.agent.media import Audio, File, Image, Video
 from core.agent.nodes import AgentRun, AgentStream, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from core.agent.printing import pprint_run_response
 from core.agent.response import RunEvent, RunResponse
@@ -15,18 +17,26 @@ __all__ = [
     "AgentRun",
     "AgentRunResult",
     "AgentStream",
+    "Audio",
     "CallToolsNode",
     "End",
     "EndStrategy",
+    "File",
     "FinalResult",
+    "Image",
+    "MessageContext",
+    "MessageReferences",
     "ModelRequestNode",
+    "ReasoningStep",
     "RunContext",
     "RunEvent",
     "RunEvents",
     "RunResponse",
+    "RunResponseExtraData",
     "StreamedRunResult",
     "Tool",
     "UserPromptNode",
+    "Video",
     "capture_run_messages",
     "pprint_run_response",
 ]

@@ -14,15 +14,17 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, cast
 
 import pydantic
 from typing_extensions import TypeVar
 
+from core.agent._again import Again
 from core.agent._calls import Retries, call_tool, run_together
 from core.agent._history import cancelled, close_calls, interrupted, repaired, with_instructions
 from core.agent._output import ResultSchema, ResultTool
 from core.agent._prompts import Instructions, SystemPrompt, Validator
+from core.agent.extra import Findings
 from core.agent.tools import RunContext, Tool
 from core.messages import (
     FinalResultEvent,
@@ -43,7 +45,7 @@ from core.messages import (
     UserPromptPart,
 )
 from core.models.base import Model, ModelRequestParameters, StreamedResponse
-from core.models.errors import ModelRetry, UnexpectedModelBehavior
+from core.models.errors import ModelRetry, StopAgentRun, UnexpectedModelBehavior
 from core.models.settings import ModelSettings
 from core.models.usage import Usage, UsageLimits
 
@@ -109,6 +111,9 @@ class Plan:
     result_retries: int
     tool_timeout: float | None
     stream: bool
+    again: Again = field(default_factory=Again)
+    tool_call_limit: int | None = None
+    agent: Any = None
 
 
 @dataclass
@@ -124,12 +129,14 @@ class Run(Generic[ResultDataT]):
     streamed: StreamedResponse | None = None
     step: int = 0
     tool_calls: int = 0
+    findings: Findings = field(default_factory=Findings)
 
     def __post_init__(self) -> None:
         self._before = len(self.messages)
         self._retries = Retries(self.plan.retries)
         self._result_retries = 0
         self._returns: dict[int, ModelRequestPart] = {}
+        self._stop: str | None = None  # what a tool that ended the run said
 
     # --- what callers read ---
 
@@ -139,7 +146,9 @@ class Run(Generic[ResultDataT]):
     def context(self) -> RunContext[Any]:
         """The run, as tools and prompts see it now."""
         plan = self.plan
-        return RunContext(plan.deps, plan.model, self.usage, plan.prompt, self.messages, run_step=self.step)
+        ctx = RunContext(plan.deps, plan.model, self.usage, plan.prompt, self.messages, run_step=self.step)
+        ctx.agent, ctx._findings = plan.agent, self.findings
+        return ctx
 
     # --- the loop ---
 
@@ -168,6 +177,8 @@ class Run(Generic[ResultDataT]):
             return request
         if parts:
             self.messages.append(request)
+        if self._stop is not None:  # it was shown as the answer, so the next run has to know of it
+            self.messages.append(ModelResponse([TextPart(self._stop)]))
         return None
 
     def close(self) -> None:
@@ -219,7 +230,7 @@ class Run(Generic[ResultDataT]):
                     yield event
             return
         started = time.perf_counter()
-        response, usage = await plan.model.request(sent, plan.settings, parameters)
+        response, usage = await plan.again.request(plan.model, sent, plan.settings, parameters)
         self.usage.incr(usage)
         self.messages.append(response)
         seconds = time.perf_counter() - started
@@ -235,7 +246,8 @@ class Run(Generic[ResultDataT]):
         started = time.perf_counter()
         first: float | None = None
         checked = plan.limits.has_token_limits()
-        async with plan.model.request_stream(sent, plan.settings, parameters) as streamed, aclosing(streamed):
+        asked = plan.again.stream(plan.model, sent, plan.settings, parameters)
+        async with asked as streamed, aclosing(streamed):
             self.streamed = streamed
             whole = False
             try:
@@ -283,6 +295,11 @@ class Run(Generic[ResultDataT]):
                     yield event
             # a tool that cancelled itself has left nothing
             parts += [self._returns.get(at) or cancelled(call) for at, call in enumerate(calls)]
+            if self._stop is not None and self.result is None:
+                if not self.plan.result.allow_text:
+                    raise UnexpectedModelBehavior(f"A tool ended the run before it had a result: {self._stop}")
+                yield PartStartEvent(len(response.parts), TextPart(self._stop))
+                self.result = FinalResult(cast(ResultDataT, self._stop))
         elif not texts:
             raise UnexpectedModelBehavior("Received empty model response")
         elif not self.plan.result.allow_text:
@@ -304,6 +321,7 @@ class Run(Generic[ResultDataT]):
             yield FinalResultEvent(self.result.tool_name, self.result.tool_call_id)
         jobs: list[Callable[[], Coroutine[Any, Any, FunctionToolResultEvent]]] = []
         called: list[ToolCallPart] = []
+        most = self.plan.tool_call_limit
         for at, call in enumerate(calls):
             tool = self.plan.tools.get(call.tool_name)
             if at in self._returns:
@@ -313,6 +331,9 @@ class Run(Generic[ResultDataT]):
                 self._returns[at] = ToolReturnPart(call.tool_name, text, call.tool_call_id)
             elif tool is None:
                 self._returns[at] = self._unknown(call)
+            elif most is not None and self.tool_calls + len(jobs) >= most:
+                text = f"Tool not executed - the limit of {most} tool calls is reached. Answer without further calls."
+                self._returns[at] = ToolReturnPart(call.tool_name, text, call.tool_call_id)
             else:
                 jobs.append(functools.partial(self._call, at, tool, call))
                 called.append(call)
@@ -330,7 +351,11 @@ class Run(Generic[ResultDataT]):
         ctx.retry = self._retries.count(tool.name)
         ctx.tool_name, ctx.tool_call_id = tool.name, call.tool_call_id
         timeout = self.plan.tool_timeout if tool.timeout is None else tool.timeout
-        answer = await call_tool(tool, call, ctx, self._retries, timeout)
+        try:
+            answer = await call_tool(tool, call, ctx, self._retries, timeout)
+        except StopAgentRun as exc:
+            self._stop = exc.message
+            answer = ToolReturnPart(tool.name, exc.message, call.tool_call_id)
         self._returns[at] = answer  # at once: it is kept also when a sibling fails or the run is stopped now
         return FunctionToolResultEvent(answer, call.tool_call_id or call.tool_name)
 

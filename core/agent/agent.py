@@ -13,7 +13,9 @@ from typing import Any, Generic, Literal, TypeAlias, TypeGuard, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
+from core.agent._again import Again
 from core.agent._capture import history_of_run
+from core.agent._inputs import RunInputs, said
 from core.agent._loop_thread import private_loop
 from core.agent._output import ResultSchema
 from core.agent._prompts import Instructions, SystemPrompt, Validator
@@ -35,6 +37,7 @@ __all__ = ["Agent"]
 ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
 Prompt: TypeAlias = str | Sequence[UserContent]
 Texts: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., Any]]
+MARKDOWN = "Use markdown to format your answers."
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
@@ -65,6 +68,11 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
     tools: functions or `Tool`s.   tool_timeout: seconds a tool call may take.
     end_strategy: "early" leaves function tools called beside a result unrun, "exhaustive" runs them.
     defer_model_check: resolve a model name when it is first used, not now.
+
+    Of Agno's parameters: `description` is said first among the instructions, `markdown` asks for markdown,
+    `response_model` is `result_type`. tool_call_limit: calls beyond it are answered with a note instead of being run.
+    model_retries: how often a provider that failed is asked again, on top of the model's own `max_retries`, after
+    `delay_between_retries` seconds, twice as long each time with `exponential_backoff`.
     """
 
     def __init__(
@@ -88,7 +96,15 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         tool_timeout: float | None = None,
         agent_id: str | None = None,
         session_id: str | None = None,
+        description: str | None = None,
+        markdown: bool = False,
+        response_model: type[ResultDataT] | None = None,
+        tool_call_limit: int | None = None,
+        model_retries: int = 0,
+        delay_between_retries: float = 1,
+        exponential_backoff: bool = False,
     ) -> None:
+        result_type = response_model or result_type
         self.model = model if model is None or defer_model_check else infer_model(model)
         self.name = name
         self.model_settings = model_settings
@@ -104,6 +120,8 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         self._result_tool_description = result_tool_description
         self._result = ResultSchema.build(result_type, result_tool_name, result_tool_description)
         self._tool_timeout = tool_timeout
+        self._tool_call_limit = tool_call_limit
+        self._again = Again(model_retries, delay_between_retries, exponential_backoff)
         prompts = (system_prompt,) if isinstance(system_prompt, str) else system_prompt
         self._system_prompts = [SystemPrompt(text) for text in prompts]
         given: Sequence[Any] = (
@@ -113,7 +131,8 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             if isinstance(instructions, str) or callable(instructions)
             else instructions
         )
-        self._instructions: list[Instructions] = [SystemPrompt(text) for text in given]
+        framing = [*([description] if description else []), *([MARKDOWN] if markdown else [])]
+        self._instructions: list[Instructions] = [SystemPrompt(text) for text in (*framing, *given)]
         self._validators: list[Validator] = []
         self._tools: dict[str, Tool[AgentDepsT]] = {}
         for tool in tools:
@@ -124,7 +143,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
     @overload
     def run(
         self,
-        user_prompt: Prompt,
+        user_prompt: Prompt | None = None,
         *,
         result_type: type[Any] | None = None,
         message_history: Sequence[ModelMessage] | None = None,
@@ -136,12 +155,13 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         infer_name: bool = True,
         stream: Literal[False] = False,
         stream_intermediate_steps: bool = False,
+        **inputs: Unpack[RunInputs],
     ) -> Coroutine[Any, Any, AgentRunResult[ResultDataT]]: ...
 
     @overload
     def run(
         self,
-        user_prompt: Prompt,
+        user_prompt: Prompt | None = None,
         *,
         result_type: type[Any] | None = None,
         message_history: Sequence[ModelMessage] | None = None,
@@ -153,11 +173,12 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         infer_name: bool = True,
         stream: Literal[True],
         stream_intermediate_steps: bool = False,
+        **inputs: Unpack[RunInputs],
     ) -> RunEvents: ...
 
     def run(
         self,
-        user_prompt: Prompt,
+        user_prompt: Prompt | None = None,
         *,
         result_type: type[Any] | None = None,
         message_history: Sequence[ModelMessage] | None = None,
@@ -169,31 +190,36 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         infer_name: bool = True,
         stream: bool = False,
         stream_intermediate_steps: bool = False,
+        **inputs: Unpack[RunInputs],
     ) -> Coroutine[Any, Any, AgentRunResult[ResultDataT]] | RunEvents:
         """Answer `user_prompt`: await it for the result, or with `stream` iterate over the events (see `RunEvents`).
 
         message_history: what was said before; it is not changed.   usage: counts on, in place.
         usage_limits: None means 50 requests.   model_settings: over the agent's, key by key.
+        inputs: the prompt, media and further messages under Agno's names; see `RunInputs`.
         Raises AgentRunError (see `core.models.errors`), UserError, and whatever a tool raises.
         """
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(1))
-        asked = _Asked(user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage)
+        asked = _asked_with(
+            inputs, user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage
+        )
         if stream:
-            record = Record(self._start(asked, stream=True), self.agent_id, self.session_id)
-            return RunEvents(record, steps=stream_intermediate_steps)
+            return RunEvents(self._record(asked, stream=True), steps=stream_intermediate_steps)
         return self._finish(asked)
 
     @overload
-    def run_sync(self, user_prompt: Prompt, *, stream: Literal[True], **options: Any) -> Iterator[RunResponse]: ...
+    def run_sync(
+        self, user_prompt: Prompt | None = None, *, stream: Literal[True], **options: Any
+    ) -> Iterator[RunResponse]: ...
 
     @overload
     def run_sync(
-        self, user_prompt: Prompt, *, stream: Literal[False] = False, **options: Any
+        self, user_prompt: Prompt | None = None, *, stream: Literal[False] = False, **options: Any
     ) -> AgentRunResult[ResultDataT]: ...
 
     def run_sync(
-        self, user_prompt: Prompt, *, stream: bool = False, infer_name: bool = True, **options: Any
+        self, user_prompt: Prompt | None = None, *, stream: bool = False, infer_name: bool = True, **options: Any
     ) -> AgentRunResult[ResultDataT] | Iterator[RunResponse]:
         """`run` without asyncio, with the same options; with `stream` a plain iterator. Works beside a running loop."""
         if infer_name and self.name is None:
@@ -203,6 +229,9 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             return loop.iterate(Agent.run(self, user_prompt, stream=True, infer_name=False, **options))
         result: AgentRunResult[ResultDataT] = loop.run(Agent.run(self, user_prompt, infer_name=False, **options))
         return result
+
+    arun = run
+    """`run` under Agno's name; it is a coroutine, and with `stream` an async iterator, in `core.blocking` as well."""
 
     @asynccontextmanager
     async def run_stream(
@@ -333,8 +362,8 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     async def _finish(self, asked: _Asked) -> AgentRunResult[ResultDataT]:
         """Run to the end without streaming, from the same events."""
-        run = self._start(asked, stream=False)
-        record = Record(run, self.agent_id, self.session_id)
+        record = self._record(asked, stream=False)
+        run = record.run
         events = RunEvents(record, steps=False)
         async for _ in events:
             pass
@@ -342,6 +371,10 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         whole = record.whole(run.result.data, RunEvent.run_response, finish_reason=record.finish_reason)
         known = {each.name: getattr(whole, each.name) for each in dataclasses.fields(whole)}
         return AgentRunResult(**known)
+
+    def _record(self, asked: _Asked, *, stream: bool) -> Record:
+        run = self._start(asked, stream=stream)
+        return Record(run, self.agent_id, asked.session_id or self.session_id, added=asked.added)
 
     def _start(self, asked: _Asked, *, stream: bool) -> Run[ResultDataT]:
         override = _overrides.get({}).get(id(self), _Override())
@@ -368,6 +401,9 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             result_retries=self._result_retries,
             tool_timeout=self._tool_timeout,
             stream=stream,
+            again=self._again if asked.retries is None else dataclasses.replace(self._again, retries=asked.retries),
+            tool_call_limit=self._tool_call_limit,
+            agent=self,
         )
         run: Run[ResultDataT] = Run(
             plan, history_of_run(asked.history), Usage() if asked.usage is None else asked.usage, self.name
@@ -421,6 +457,25 @@ class _Asked:
     settings: ModelSettings | None
     limits: UsageLimits | None
     usage: Usage | None
+    added: Sequence[ModelMessage] = ()
+    retries: int | None = None
+    session_id: str | None = None
+
+
+def _asked_with(inputs: RunInputs, prompt: Prompt | None, *options: Any) -> _Asked:
+    """The options of one run, with what Agno's names say put where it belongs."""
+    if prompt is None or inputs:
+        prompt, added = said(prompt, inputs)
+    else:
+        added = []
+    asked = _Asked(prompt, *options)
+    return dataclasses.replace(
+        asked,
+        history=[*(asked.history or ()), *added] if added else asked.history,
+        added=added,
+        retries=inputs.get("retries"),
+        session_id=inputs.get("session_id"),
+    )
 
 
 def _asked(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import time
 from typing import Any
 
 from core.agent._run import LoopEvent, ResponseEnded, Run, RunEnded
-from core.agent.response import RunEvent, RunResponse, call_line, metric_lists
+from core.agent.extra import ReasoningStep, RunResponseExtraData
+from core.agent.response import RunEvent, RunResponse, call_line, metric_lists, metrics_of
 from core.messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ModelMessage,
+    ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
     RetryPromptPart,
@@ -33,8 +35,11 @@ __all__ = ["RunEvents"]
 class Record:
     """What is known of a run so far, in the shape of a `RunResponse`: its text, tools and metrics."""
 
-    def __init__(self, run: Run[Any], agent_id: str, session_id: str | None) -> None:
+    def __init__(
+        self, run: Run[Any], agent_id: str, session_id: str | None, *, added: Sequence[ModelMessage] = ()
+    ) -> None:
         self.run = run
+        self.added = added
         self.agent_id = agent_id
         self.session_id = session_id
         self.model = run.plan.model.model_name
@@ -100,31 +105,26 @@ class Record:
         return f"{line} {'failed' if failed else 'completed'} in {seconds:.4f}s"
 
     def end_response(self, event: ResponseEnded) -> None:
-        usage = event.usage
         self.finish_reason = event.response.finish_reason
-        self.entries.append(
-            {
-                "input_tokens": usage.request_tokens,
-                "output_tokens": usage.response_tokens,
-                "total_tokens": usage.total_tokens,
-                "prompt_tokens": usage.request_tokens,
-                "completion_tokens": usage.response_tokens,
-                "additional_metrics": usage.details,
-                "time": event.seconds,
-                "time_to_first_token": event.first,
-            }
-        )
+        self.entries.append(metrics_of(event.usage, event.seconds, event.first))
 
     def response(self, content: Any, event: RunEvent = RunEvent.run_response) -> RunResponse:
         """An event with `content`, and what is known so far."""
+        found = self.run.findings
         return RunResponse(
             content=content,
             event=event.value,
+            messages=self.run.messages,
             model=self.model,
             run_id=self.run.run_id,
             agent_id=self.agent_id,
             session_id=self.session_id,
             tools=self.tools or None,
+            images=found.images or None,
+            videos=found.videos or None,
+            audio=found.audio or None,
+            extra_data=found.extra_data(),
+            context=found.context(),
             created_at=self.created_at,
             _run=self.run,
         )
@@ -136,10 +136,29 @@ class Record:
             self.response(content, event),
             content_type=type(content).__name__,
             thinking=self.thinking(),
-            messages=self.run.messages,
             metrics=metric_lists(self.entries),
             event_data=known or None,
+            extra_data=self._extra_data(),
         )
+
+    def _extra_data(self) -> RunResponseExtraData | None:
+        """What the run gives beside its answer; None if there is nothing."""
+        new = self.run.new_messages()
+        before = self.run.messages[: len(self.run.messages) - len(new) - len(self.added)]
+        thoughts = [
+            (message, part.content)
+            for message in new
+            if isinstance(message, ModelResponse)
+            for part in message.parts
+            if isinstance(part, ThinkingPart) and part.content
+        ]
+        extra = RunResponseExtraData(references=[*self.run.findings.references] or None)
+        extra.add_messages = [*self.added] or None
+        extra.history = before or None
+        extra.reasoning_steps = [ReasoningStep(text) for _, text in thoughts] or None
+        thinking = {id(message): message for message, _ in thoughts}
+        extra.reasoning_messages = [*thinking.values()] or None
+        return extra if extra != RunResponseExtraData() else None
 
 
 def _as_read(result: ToolReturnPart | RetryPromptPart) -> str:
@@ -266,6 +285,7 @@ class RunEvents(AsyncIterator[RunResponse]):
         if not isinstance(data, str):
             yield replace(record.response(data), content_type=type(data).__name__)
         if steps:
+            yield record.response("Memory updated", RunEvent.updating_memory)
             yield self.run_response
 
     async def _shown(self, events: AsyncGenerator[LoopEvent, None]) -> AsyncGenerator[RunResponse, None]:

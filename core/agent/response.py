@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 import pydantic_core
 
+from core.agent.extra import MessageContext, RunResponseExtraData
 from core.messages import ModelMessage, ModelMessagesTypeAdapter
 from core.models.usage import Usage
 
@@ -50,7 +51,9 @@ class RunResponse:
     else a line for people.   tools: the tool calls so far, each `content, tool_call_id, tool_name, tool_args,
     tool_call_error, metrics, created_at`.   metrics: lists with one entry a model response; tokens, and `time` and
     `time_to_first_token` in seconds.   event_data: `exception` of a RunError, `reason` of a RunCancelled,
-    `finish_reason` of a RunCompleted.   created_at: seconds since the epoch.
+    `finish_reason` of a RunCompleted.   extra_data, context: what was looked up, and the like (`core.agent.extra`).
+    images, videos, audio: what tools handed over.   thinking: what the model thought aloud.
+    response_audio, citations: None, as no provider here gives them.   created_at: seconds since the epoch.
     """
 
     content: Any | None = None
@@ -71,8 +74,8 @@ class RunResponse:
     audio: list[Any] | None = None
     response_audio: Any | None = None
     citations: Any | None = None
-    context: list[Any] | None = None
-    extra_data: Any | None = None
+    context: list[MessageContext] | None = None
+    extra_data: RunResponseExtraData | None = None
     created_at: int = field(default_factory=lambda: int(time()))
     _run: Run[Any] | None = field(default=None, repr=False, compare=False)
 
@@ -95,7 +98,7 @@ class RunResponse:
         return ModelMessagesTypeAdapter.dump_json(self.new_messages())
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that is set, as JSON-able values."""
+        """Everything that is set, as JSON-able values: what is None is left out, also inside a pydantic `content`."""
         said: dict[str, Any] = {}
         for each in fields(self):
             if each.name.startswith("_") or (value := getattr(self, each.name)) is None:
@@ -120,6 +123,8 @@ def _jsonable(name: str, value: Any) -> Any:
         return json.loads(ModelMessagesTypeAdapter.dump_json(value))
     if isinstance(value, pydantic.BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, RunResponseExtraData):
+        return value.to_dict()
     return pydantic_core.to_jsonable_python(value, fallback=repr, bytes_mode="base64")
 
 
@@ -128,6 +133,30 @@ def call_line(name: str, args: Any) -> str:
     if isinstance(args, dict):
         return f"{name}({', '.join(f'{key}={value}' for key, value in args.items())})"
     return f"{name}({args})" if args else f"{name}()"
+
+
+def metrics_of(usage: Usage, seconds: float, first: float | None) -> dict[str, Any]:
+    """The measures of one model response, with every key there may be.
+
+    The provider's own counts stand in `additional_metrics`, and by their names once more beside the tokens they are
+    part of.   seconds: of the whole response.   first: until its first event.
+    """
+    details = usage.details or {}
+    asked = {key: count for key, count in details.items() if "cache" in key}
+    answered = {key: count for key, count in details.items() if key.startswith(("reasoning", "thought"))}
+    answered |= {key: count for key, count in details.items() if "prediction" in key}
+    return {
+        "input_tokens": usage.request_tokens,
+        "output_tokens": usage.response_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens": usage.request_tokens,
+        "completion_tokens": usage.response_tokens,
+        "prompt_tokens_details": asked or None,
+        "completion_tokens_details": answered or None,
+        "additional_metrics": usage.details,
+        "time": seconds,
+        "time_to_first_token": first,
+    }
 
 
 def metric_lists(entries: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

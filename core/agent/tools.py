@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypedDict
 
 from typing_extensions import TypeVar
 
 from core.agent._schema import FunctionSchema, function_schema
+from core.agent.extra import Document, Findings
 from core.messages import ModelMessage
 from core.models.base import Model, ToolDefinition
 from core.models.usage import Usage
@@ -37,6 +38,26 @@ class RunContext(Generic[AgentDepsT]):
     tool_name: str | None = None
     retry: int = 0
     run_step: int = 0
+    agent: Any = None
+    """The agent that runs."""
+    _findings: Findings = field(default_factory=Findings, repr=False, compare=False)
+
+    def add_references(self, query: str, references: Sequence[Document], *, seconds: float | None = None) -> None:
+        """Say what was looked up, for whoever shows the answer: `RunResponse.extra_data.references` has it.
+
+        references: documents, as dicts or text.   seconds: how long the search took.
+        """
+        self._findings.add_references(query, references, seconds)
+
+    def add_images(self, *images: Any) -> None:
+        """Hand pictures over to whoever shows the answer (`RunResponse.images`); the model does not see them."""
+        self._findings.images += images
+
+    def add_videos(self, *videos: Any) -> None:
+        self._findings.videos += videos
+
+    def add_audio(self, *audio: Any) -> None:
+        self._findings.audio += audio
 
     def replace_with(self, retry: int | None = None, tool_name: str | None = None) -> RunContext[AgentDepsT]:
         """The same with another retry count or tool name."""

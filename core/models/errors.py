@@ -1,6 +1,8 @@
 """What can go wrong in a run, by who must act.
 
 ModelRetry                       a tool or validator asks the model to try again (never leaves a run)
+  RetryAgentRun                  the same under Agno's name
+StopAgentRun                     a tool ends the run, and what it says is the answer (never leaves a run)
 UserError                        the developer: wrong use of the engine, or a missing setting
 AgentRunError                    everything a run can end in
   UsageLimitExceeded             a limit that was set
@@ -40,6 +42,8 @@ __all__ = [
     "ModelRetry",
     "ModelStreamBroken",
     "ModelTimeout",
+    "RetryAgentRun",
+    "StopAgentRun",
     "UnexpectedModelBehavior",
     "UsageLimitExceeded",
     "UserError",
@@ -48,6 +52,21 @@ __all__ = [
 
 class ModelRetry(Exception):
     """Raise it in a tool or a result validator: the model reads `message` and tries again."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class RetryAgentRun(ModelRetry):
+    """`ModelRetry` under Agno's name."""
+
+
+class StopAgentRun(Exception):
+    """Raise it in a tool: the model is not asked again, and `message` is the answer of the run.
+
+    Tools called beside it finish. A run whose result may not be text ends in UnexpectedModelBehavior.
+    """
 
     def __init__(self, message: str) -> None:
         self.message = message
