@@ -20,6 +20,7 @@ from adapters.discord._listener import Listener
 from adapters.discord._probe import Account, check_account
 from adapters.discord._rest import Rest
 from adapters.discord.commands import Commands, add_commands, register
+from adapters.discord.people import People
 from adapters.discord.surface import DiscordSurface
 from core.chat import ConfigError, Intake
 
@@ -75,7 +76,7 @@ class DiscordAdapter:
 
     async def listen(self, intake: Intake) -> None:
         account = self.account
-        commands = Commands(intake, self._now)
+        commands = Commands(intake, People(self._rest), self._now)
         inbox = Inbox()
         ears = Listener(intake, account, commands, inbox, self._rest, Heard(self._now))
 

@@ -24,6 +24,7 @@ from core.chat import (
     Author,
     CommandCall,
     CommandName,
+    Directory,
     Intake,
     Message,
     StoreUnavailable,
@@ -51,8 +52,9 @@ Handler = Callable[[discord.Interaction], Coroutine[Any, Any, None]]  # Any: wha
 class Commands:
     """Answers the slash commands and the Stop button. `now`: seconds since the epoch."""
 
-    def __init__(self, intake: Intake, now: Callable[[], float]) -> None:
+    def __init__(self, intake: Intake, people: Directory, now: Callable[[], float]) -> None:
         self._intake = intake
+        self._people = people
         self._now = now
 
     async def ask(self, interaction: discord.Interaction, question: str) -> None:
@@ -108,6 +110,7 @@ class Commands:
             channel=names.channel_id(place.guild, place.parent or place.channel),
             thread_id=names.thread_id(place.guild, place.channel) if place.channel else None,
             is_admin=place.guild is not None and interaction.permissions.manage_guild,
+            directory=self._people,
         )
         try:
             text = await self._intake.command(call)

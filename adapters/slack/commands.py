@@ -64,6 +64,7 @@ class Commands:
             scope=scope_id(slash.team),
             channel=channel_id(slash.team, slash.channel),
             is_admin=verb != "help" and await self._people.is_admin(slash.user),
+            directory=self._people,
         )
 
     async def _ask(self, slash: Slash, question: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from core.chat.message import Message
@@ -16,12 +16,21 @@ Verdict = Literal["accepted", "duplicate", "ignored", "full"]
 us, or refused because too many messages wait in its thread already (the adapter tells the person so)."""
 
 
+class Directory(Protocol):
+    """Who and what stands behind the ids of one platform."""
+
+    async def name_of(self, one: str) -> str | None:
+        """The name people know a UserId or ChannelId of this platform by; None when it is not known. Never raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CommandCall:
     """A command that is answered with a text and needs no model.
 
     thread_id: the thread it was given in, None where the platform does not say (a Slack slash command).
     is_admin: the platform says this person administers the workspace or server.
+    directory: for the names in a report, None leaves ids.
     """
 
     name: CommandName
@@ -30,6 +39,7 @@ class CommandCall:
     channel: ChannelId
     thread_id: ThreadId | None = None
     is_admin: bool = False
+    directory: Directory | None = field(default=None, repr=False, compare=False)
 
 
 class Intake(Protocol):

@@ -2,7 +2,7 @@
 
 from core.usage.ledger import Outcome, Row, Tokens, Totals, TurnUsage, increments, read, scopes, today
 from core.usage.prices import price_nano_usd
-from core.usage.report import admin_report, own_report
+from core.usage.report import admin_report, named_in_report, own_report
 
 __all__ = [
     "Outcome",
@@ -12,6 +12,7 @@ __all__ = [
     "TurnUsage",
     "admin_report",
     "increments",
+    "named_in_report",
     "own_report",
     "price_nano_usd",
     "read",

@@ -11,9 +11,10 @@ from core.usage.ledger import Row, Totals
 PERIODS = (("Today", 1), ("7 days", 7), ("30 days", 30))
 
 _MOST_ROWS = 10
+_NAME_WIDTH = 32
 
 Mention = Callable[[str], str]
-"""How a user or channel id is written for the reader's platform."""
+"""The name that people know a user or channel id by."""
 
 
 def own_report(rows: Iterable[Row], user: UserId, until: date) -> str:
@@ -26,12 +27,9 @@ def admin_report(rows: Iterable[Row], until: date, name: Mention = str) -> str:
     """Markdown: a workspace's figures by period, and the last 30 days by user, channel and model."""
     listed = list(rows)
     parts = ["**Usage of this workspace**", _period_table(listed, until)]
-    by: tuple[tuple[str, Callable[[Row], str]], ...] = (
-        ("user", lambda row: name(row.user)),
-        ("channel", lambda row: name(row.channel)),
-        ("model", lambda row: row.model),
-    )
-    parts += [table for title, key in by for table in _grouped(listed, title, key)]
+    parts += _grouped(listed, "user", _user, name)
+    parts += _grouped(listed, "channel", _channel, name)
+    parts += _grouped(listed, "model", _model, str)
     return "\n\n".join([*parts, *_notes(listed)])
 
 
@@ -42,17 +40,46 @@ def _period_table(rows: list[Row], until: date) -> str:
     return _table("period", lines)
 
 
-def _grouped(rows: list[Row], title: str, key: Callable[[Row], str]) -> list[str]:
+def named_in_report(rows: Iterable[Row]) -> list[str]:
+    """The users and channels that `admin_report` shows by name."""
+    listed = list(rows)
+    return [one for key in (_user, _channel) for one, _ in _ranked(listed, key)[:_MOST_ROWS]]
+
+
+def _user(row: Row) -> str:
+    return row.user
+
+
+def _channel(row: Row) -> str:
+    return row.channel
+
+
+def _model(row: Row) -> str:
+    return row.model
+
+
+def _ranked(rows: list[Row], key: Callable[[Row], str]) -> list[tuple[str, Totals]]:
+    """The groups of `rows`, the dearest first, then the busiest."""
     groups: dict[str, Totals] = {}
     for row in rows:
         groups.setdefault(key(row), Totals()).add(row.totals)
-    if not groups:
+    return sorted(groups.items(), key=lambda item: (-item[1].cost_nano_usd, -item[1].turns, item[0]))
+
+
+def _grouped(rows: list[Row], title: str, key: Callable[[Row], str], name: Mention) -> list[str]:
+    ranked = _ranked(rows, key)
+    if not ranked:
         return []
-    ranked = sorted(groups.items(), key=lambda item: (-item[1].cost_nano_usd, -item[1].turns, item[0]))
-    lines = ranked[:_MOST_ROWS]
+    lines = [(_one_line(name(one)), totals) for one, totals in ranked[:_MOST_ROWS]]
     if rest := ranked[_MOST_ROWS:]:
         lines.append((f"{len(rest)} more", _sum_of(totals for _, totals in rest)))
     return [f"**Last 30 days by {title}**", _table(title, lines)]
+
+
+def _one_line(name: str) -> str:
+    """A name that people chose must not break the table, nor the code block around it."""
+    shown = " ".join(name.replace("`", "'").split())
+    return shown if len(shown) <= _NAME_WIDTH else shown[: _NAME_WIDTH - 1] + "…"
 
 
 def _table(title: str, lines: list[tuple[str, Totals]]) -> str:

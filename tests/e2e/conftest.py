@@ -100,9 +100,7 @@ async def a_house(store: Store) -> AsyncIterator[House]:
 
             async def live() -> None:
                 adapters = [
-                    SlackAdapter(
-                        SlackSettings(slack.bot_token, slack.app_token, slack.signing_secret, slack.api_url)
-                    ),
+                    SlackAdapter(SlackSettings(slack.bot_token, slack.app_token, slack.signing_secret, slack.api_url)),
                     DiscordAdapter(DiscordSettings(discord.bot_token, discord.api_url)),
                 ]
                 async with Bot(settings, store, default_assistant(settings), adapters, "openai") as bot:

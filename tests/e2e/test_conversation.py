@@ -71,9 +71,7 @@ async def test_two_messages_at_once_are_answered_in_order_and_apart(house: House
     question = await house.slack_says("@Parley start")
     await house.slack_settled(question)
     house.provider.script(lambda request: growing([f"{request.prompt} "] * 10, 1.0))
-    await asyncio.gather(
-        house.slack_says("one", thread_ts=question.ts), house.slack_says("two", thread_ts=question.ts)
-    )
+    await asyncio.gather(house.slack_says("one", thread_ts=question.ts), house.slack_says("two", thread_ts=question.ts))
     answers = await house.slack_settled(question, answers=3)
     assert [answer.visible.split()[0] for answer in answers[1:]] == ["one", "two"]
     assert answers[1].history[-1].at <= answers[2].history[0].at
@@ -105,12 +103,16 @@ def _whole(parts: list[str], whole: str) -> list[str] | None:
 def _without_added_fences(parts: list[str]) -> str:
     """The segments put together; where code was closed and opened again at a cut, these lines go."""
     joined = "\x00".join(parts)
-    return "".join(joined.replace("\n```\x00```python\n", "\n").replace("```\x00```python\n", "").replace("\x00", "").split())
+    return "".join(
+        joined.replace("\n```\x00```python\n", "\n").replace("```\x00```python\n", "").replace("\x00", "").split()
+    )
 
 
 async def test_a_model_pings_nobody(house: House) -> None:
     """Whatever the model writes, also split over two deltas."""
-    house.provider.reply(["Hi @every", "one <!chan", "nel> <!here> <@U", "123> <@&1> @here <#C1> `<!channel>` <https://a.b>"])
+    house.provider.reply(
+        ["Hi @every", "one <!chan", "nel> <!here> <@U", "123> <@&1> @here <#C1> `<!channel>` <https://a.b>"]
+    )
     question = await house.slack_says("@Parley ping")
     said = await house.discord.say("ada", "general", "@Parley ping")
     [slack_answer] = await house.slack_settled(question)
@@ -128,3 +130,46 @@ async def test_a_direct_message_needs_no_mention(house: House) -> None:
     place = house.discord.direct_channel("ada")
     [answer] = await house.discord_settled(place)
     assert answer.content == "Hello"
+
+
+async def test_usage_names_people_and_channels_for_admins_and_shows_others_their_own(house: House) -> None:
+    """By user, channel and model; Ada administers both places, Ben neither."""
+    question = await house.slack_says("@Parley hello", user="ben")
+    await house.slack_settled(question)
+    asked = await house.discord.say("ben", "general", "@Parley hello")
+    await house.discord_settled(await house.discord_thread(asked))
+    report = await house.slack.slash("ada", "general", "/parley", "usage")
+    await house.slack.wait_for(lambda: report.shown)
+    for word in ("Usage of this workspace", "\nben ", "#general", "openai:gpt-4o", "Today", "7 days", "30 days"):
+        assert word in report.shown[0].visible
+    own = await house.slack.slash("ben", "general", "/parley", "usage")
+    await house.slack.wait_for(lambda: own.shown)
+    assert "Your usage" in own.shown[0].visible
+    assert "by user" not in own.shown[0].visible
+    handle = await house.discord.slash("ada", "general", "usage")
+    await house.discord.wait_for(lambda: handle.messages and "by model" in handle.messages[-1].content)
+    shown = "".join(message.content for message in handle.messages)
+    assert "Ben" in shown
+    assert "#general" in shown
+
+
+async def test_ask_streams_its_answer_in_place_and_a_reply_goes_on(house: House) -> None:
+    """`/ask` on Discord and `/parley ask` on Slack."""
+    house.provider.reply(growing(["word "] * 20, 2.0))
+    handle = await house.discord.slash("ada", "general", "ask", {"question": "how are you?"})
+    answer = await house.discord.wait_for(
+        lambda: next((m for m in handle.messages if m.content.count("word") == 20 and not m.components), None), 10
+    )
+    assert len(answer.history) >= 3
+    invoked = await house.slack.slash("ada", "general", "/parley", "ask how are you?")
+    assert invoked.acknowledged
+    root = await house.slack.wait_for(lambda: next(iter(house.slack.bot_messages("general")), None))
+    [_, told] = await house.slack_settled(root, answers=2)
+    assert told.visible.count("word") == 20
+    house.provider.reply("Still here.")
+    reply = await house.discord.say("ada", "general", "go on", reply_to=answer)
+    thread = await house.discord.wait_for(lambda: next(iter(house.discord.threads()), None), 10)
+    await house.discord_settled(thread)
+    assert thread.id == answer.id, reply
+    sent = [m["content"] for m in house.provider.requests[-1].messages if m["role"] == "user"]
+    assert sent == ["how are you?", "go on"]

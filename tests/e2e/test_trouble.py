@@ -52,7 +52,9 @@ async def test_stop_keeps_what_is_visible_and_says_so(house: House) -> None:
         lambda: next((m for m in house.slack_answers(question) if has_stop_button(m) and "word" in m.visible), None)
     )
     thread = await house.discord_thread(asked)
-    other = await house.discord.wait_for(lambda: next((m for m in house.discord_answers(thread) if "word" in m.content), None))
+    other = await house.discord.wait_for(
+        lambda: next((m for m in house.discord_answers(thread) if "word" in m.content), None)
+    )
     await house.slack.press("ben", growing, "parley_stop")
     await house.discord.press("ben", other, other.components[0]["components"][0]["custom_id"])
     [stopped] = await house.slack_settled(question, timeout=3)
