@@ -169,7 +169,7 @@ async def test_ask_streams_its_answer_in_place_and_a_reply_goes_on(house: House)
     house.provider.reply("Still here.")
     reply = await house.discord.say("ada", "general", "go on", reply_to=answer)
     thread = await house.discord.wait_for(lambda: next(iter(house.discord.threads()), None), 10)
-    await house.discord_settled(thread)
+    await house.discord.wait_for(lambda: "Still here." in [m.content for m in house.discord_answers(thread)], 10)
     assert thread.id == answer.id, reply
     sent = [m["content"] for m in house.provider.requests[-1].messages if m["role"] == "user"]
     assert sent == ["how are you?", "go on"]
