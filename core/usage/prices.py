@@ -18,16 +18,20 @@ def price_nano_usd(
     input_tokens: all of them; cached_tokens: those of them that the provider read from its cache.
     Source: the table that comes with the installed genai-prices; nothing is fetched.
     """
-    if provider in _FREE_PROVIDERS:
+    if provider in _FREE_PROVIDERS or not (input_tokens or output_tokens):
         return 0
     from genai_prices import Usage, calc_price  # here, because the table costs 10 MB that a start need not pay
 
     try:
         price = calc_price(
-            Usage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens),
+            Usage(
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                cache_read_tokens=min(cached_tokens, input_tokens),
+            ),
             model_ref=model,
             provider_id=provider,
         )
-    except LookupError:
+    except (LookupError, ValueError):  # no such model, or figures that the table cannot make sense of
         return None
     return int(price.total_price * NANO)
