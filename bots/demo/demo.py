@@ -72,6 +72,7 @@ async def serve_demo(settings: Settings, port: int | None) -> None:
     Raises ConfigError for what somebody must put right, a port that is taken among it.
     """
     until = signalled()
+    logging.getLogger("discord").setLevel(logging.ERROR)  # it warns of voice, and of heartbeats that loopback outruns
     async with opened_demo(settings, port) as demo, asyncio.TaskGroup() as tasks:
         running = tasks.create_task(demo.bot.run(until), name="bot")
         waiting = tasks.create_task(demo.ready(), name="ready")

@@ -33,7 +33,9 @@ class DiscordPane:
     def __init__(self, discord: DiscordEmulator) -> None:
         self._discord = discord
         self._edits = 0
+        self._followers: list[Tell] = []
         self._last_said: Event | None = None
+        self._commands: dict[str, str] = {}  # interaction id -> name of the command; a message does not tell it
         members = discord.guild.members.values()
         self._people = [one.user for one in members if not one.user.bot and one.user.id != discord.guild.owner_id]
         self._dms = {person.id: discord.direct_channel(person).id for person in self._people}
@@ -70,7 +72,13 @@ class DiscordPane:
             for told in self._changes(event):
                 tell({"platform": "discord", **told})
 
-        return self._discord.subscribe(listener)
+        def end() -> None:
+            unsubscribe()
+            self._followers.remove(tell)
+
+        unsubscribe = self._discord.subscribe(listener)
+        self._followers.append(tell)
+        return end
 
     async def act(self, act: Mapping[str, Any]) -> str:
         try:
@@ -119,6 +127,8 @@ class DiscordPane:
                 raise Refusal("Nobody has said anything yet. Write a message first.")
             case "drop":
                 await self._discord.drop()
+                for tell in self._followers:  # a lost connection is no event
+                    tell({"platform": "discord", "type": "counts", "counts": self._counts()})
                 return "Closed the gateway connection. Parley resumes its session, and misses nothing."
             case "rate-limit":
                 self._discord.rate_limit("PATCH /channels/*/messages/*", RATE_LIMITED_S, RATE_LIMITED_S)
@@ -133,6 +143,8 @@ class DiscordPane:
         if event.name == "MESSAGE_CREATE" and event.visible and event.d["author"]["id"] != bot:
             if event.d["type"] in (0, 19):
                 self._last_said = event
+        elif event.name == "INTERACTION_CREATE":
+            self._commands[event.d["id"]] = event.d["data"].get("name", "")
         elif event.name == "call" and event.d["method"] == "PATCH":
             self._edits += event.d["status"] == 200 and _EDITS in event.d["path"]
 
@@ -179,12 +191,14 @@ class DiscordPane:
         return self._discord.world.messages.get(int(channel), {}).get(int(message))
 
     def _message(self, message: Message) -> Json:
+        interaction = (message.interaction or {}).get("id", "")
         return {
             "id": str(message.id),
             "channel": str(message.channel_id),
             "user": str(message.author.id),
             "only_for": str(message.ephemeral_for) if message.ephemeral_for else None,
             "at": message.created_at,
+            "command": self._commands.get(interaction),
             "wire": wire_of(self._discord.world, message),
         }
 

@@ -35,8 +35,10 @@ class Pane(Protocol):
 
 
 def text_in(act: Mapping[str, Any], key: str, most: int = 40_000) -> str:
-    """The text at `key`. Raises Refusal when it is no text, or too long."""
-    value = act.get(key, "")
+    """The text at `key`, "" if there is none. Raises Refusal when it is no text, or too long."""
+    value = act.get(key)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise Refusal("The page sent something that is not understood here. Reload it.")
     if len(value) > most:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from adapters.emulators.slack import Change, Delivery, Ephemeral, Message, SlackEmulator
@@ -27,6 +28,7 @@ _VERBS = (
 def peopled_slack() -> SlackEmulator:
     """A workspace with Grace in it as well, and Parley in both channels."""
     slack = SlackEmulator()
+    slack.workspace.team = replace(slack.workspace.team, name="Parley's friends")
     grace = slack.add_user("grace", real_name="Grace Hopper")
     for name in ("general", "random"):
         channel = slack.workspace.find_channel(name)

@@ -123,7 +123,8 @@ export class Composer {
 
   sized() {
     this.input.style.height = "auto";
-    this.input.style.height = `${Math.min(this.input.scrollHeight, 160)}px`;
+    const wanted = this.input.scrollHeight; // 0 while it is not shown
+    if (wanted) this.input.style.height = `${Math.min(wanted, 160)}px`;
     this.button.disabled = !this.input.value.trim();
   }
 }

@@ -1,7 +1,7 @@
 // The Discord-like pane: channels with their threads on the left, one place at a time on the right.
 
 import { Composer, mentionOffers } from "./composer.js";
-import { avatar, el, icon } from "./dom.js";
+import { avatar, el, icon, makeLog, toEnd } from "./dom.js";
 import { discordMarkdown } from "./inline.js";
 import { Pane, waiting } from "./pane.js";
 import { excerpt, readDiscord } from "./wire.js";
@@ -18,7 +18,7 @@ export class DiscordPane extends Pane {
     super("discord", act);
     this.threads = new Map();
     this.typing = new Map();
-    this.log = el("div", { class: "log", role: "log", tabindex: "0" });
+    this.log = makeLog();
     this.title = el("h2");
     this.list = el("div", { class: "rows" });
     this.guild = el("strong");
@@ -106,7 +106,7 @@ export class DiscordPane extends Pane {
     const command = this.commands.find((one) => one.name === name);
     if (command) this.act({ do: "slash", channel: this.place, name, options: options(command, rest) });
     else this.act({ do: "say", channel: this.place, text });
-    this.log.scrollTop = this.log.scrollHeight;
+    toEnd(this.log);
     return true;
   }
 
@@ -121,7 +121,7 @@ export class DiscordPane extends Pane {
     if (shown.loading) shown.body = [waiting(`${this.bot.name} is thinking…`)];
     const reactions = (wire.reactions ?? []).map((one) => [one.emoji.name, one.count]);
     const node = this.frame({ ...message, wire }, follows, shown, this.reactions(reactions), this.threadCard(message));
-    const above = this.above(wire);
+    const above = this.above(wire, message.command);
     if (above) {
       node.classList.add("with-above");
       node.prepend(above);
@@ -129,11 +129,11 @@ export class DiscordPane extends Pane {
     return node;
   }
 
-  above(wire) {
+  above(wire, command) {
     const used = wire.interaction_metadata;
     if (used) {
       return el("p", { class: "above" }, icon("branch"), avatar(this.person(used.user.id).name),
-        el("strong", { text: this.person(used.user.id).name }), el("span", { text: ` used /${used.name ?? "command"}` }));
+        el("strong", { text: this.person(used.user.id).name }), el("span", { text: ` used /${command ?? "a command"}` }));
     }
     const replied = wire.type === REPLY && wire.referenced_message;
     if (!replied) return null;

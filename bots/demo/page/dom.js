@@ -60,7 +60,8 @@ export function avatar(name, isBot = false) {
   if (isBot) return el("span", { class: "avatar bot", "aria-hidden": "true" }, face());
   const initials = name.split(/\s+/).map((word) => word[0] ?? "").join("").slice(0, 2).toUpperCase();
   const node = el("span", { class: "avatar", "aria-hidden": "true", text: initials || "?" });
-  node.style.background = HUES[[...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % HUES.length];
+  const [first] = name.split(/\s/);
+  node.style.background = HUES[[...first].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % HUES.length];
   return node;
 }
 
@@ -68,11 +69,28 @@ export function clock(seconds) {
   return new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }
 
-/** Run `change`, and stay at the end of `scroller` if the reader was there. */
-export function keepingEnd(scroller, change) {
-  const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 80;
-  change();
-  if (atEnd) scroller.scrollTop = scroller.scrollHeight;
+/** A scroller for messages: a reader who is at its end stays there, whatever comes or changes its size. */
+export function makeLog() {
+  const log = el("div", { class: "log", role: "log", tabindex: "0" });
+  log.atEnd = true;
+  log.before = 0;
+  log.addEventListener("scroll", () => {
+    const near = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+    if (near) log.atEnd = true;
+    else if (log.scrollTop < log.before) log.atEnd = false; // up is what readers do; growing is not
+    log.before = log.scrollTop;
+  });
+  new ResizeObserver(() => keepEnd(log)).observe(log);
+  return log;
+}
+
+export function keepEnd(log) {
+  if (log.atEnd) log.scrollTop = log.scrollHeight;
+}
+
+export function toEnd(log) {
+  log.atEnd = true;
+  keepEnd(log);
 }
 
 /** Make the children of `list` be `wanted`: [[key, version, make]], remaking only those with another version. */

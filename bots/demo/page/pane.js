@@ -1,6 +1,6 @@
 // What both platforms' panes share: the messages, who is looking, and when to draw again.
 
-import { avatar, clock, el, icon, keepingEnd, reconcile } from "./dom.js";
+import { avatar, clock, el, icon, keepEnd, reconcile, toEnd } from "./dom.js";
 import { growing } from "./wire.js";
 
 const TOGETHER_S = 300;
@@ -94,11 +94,12 @@ export class Pane {
     let before = null;
     const wanted = messages.map((message) => {
       const follows = before !== null && before.user === message.user && message.at - before.at < TOGETHER_S
-        && !before.only_for === !message.only_for && this.mayFollow(message);
+        && !before.only_for === !message.only_for && this.mayFollow(message, before);
       before = message;
       return [message.id, `${message.version} ${follows}`, () => make(message, follows)];
     });
-    keepingEnd(log, () => reconcile(log, [...head, ...wanted]));
+    reconcile(log, [...head, ...wanted]);
+    keepEnd(log);
   }
 
   mayFollow() {
@@ -112,7 +113,10 @@ export class Pane {
     const edited = message.wire.edited || message.wire.edited_timestamp;
     const running = growing(shown.buttons);
     const body = el("div", { class: "body" }, ...shown.body);
-    if (edited && !running) body.append(el("span", { class: "edited", text: "(edited)" }));
+    if (edited && !running) {
+      const last = body.lastElementChild?.tagName === "P" ? body.lastElementChild : body;
+      last.append(el("span", { class: "edited", text: "(edited)" }));
+    }
     const head = el("header", {}, el("span", { class: "name", text: author.name }),
       isBot ? el("span", { class: "badge", text: "APP" }) : null,
       el("time", { datetime: new Date(message.at * 1000).toISOString(), text: clock(message.at) }));
@@ -156,7 +160,7 @@ export class Pane {
     this.place = place;
     this.unread.delete(place);
     this.draw();
-    queueMicrotask(() => { this.log.scrollTop = this.log.scrollHeight; });
+    queueMicrotask(() => toEnd(this.log));
   }
 }
 

@@ -1,7 +1,7 @@
 // The Slack-like pane: channels on the left, messages, and a thread panel on the right.
 
 import { Composer, mentionOffers } from "./composer.js";
-import { avatar, clock, el, icon } from "./dom.js";
+import { avatar, clock, el, icon, makeLog, toEnd } from "./dom.js";
 import { Pane, waiting } from "./pane.js";
 import { readSlack } from "./wire.js";
 
@@ -14,8 +14,8 @@ export class SlackPane extends Pane {
     super("slack", act);
     this.thread = null;
     this.statuses = new Map();
-    this.log = el("div", { class: "log", role: "log", tabindex: "0" });
-    this.threadLog = el("div", { class: "log", role: "log", tabindex: "0" });
+    this.log = makeLog();
+    this.threadLog = makeLog();
     this.status = el("div", { class: "status", "aria-live": "polite" });
     this.title = el("h2");
     this.list = el("div", { class: "rows" });
@@ -74,7 +74,7 @@ export class SlackPane extends Pane {
     this.thread = thread;
     this.draw();
     queueMicrotask(() => {
-      this.threadLog.scrollTop = this.threadLog.scrollHeight;
+      toEnd(this.threadLog);
       if (focus && thread) this.reply.input.focus();
       if (!thread) this.composer.input.focus();
     });
@@ -106,13 +106,12 @@ export class SlackPane extends Pane {
   send(text, thread) {
     if (text.startsWith("/")) this.act({ do: "slash", channel: this.place, text, thread, inThread: Boolean(thread) });
     else this.act({ do: "say", channel: this.place, text, thread });
-    const log = thread ? this.threadLog : this.log;
-    log.scrollTop = log.scrollHeight;
+    toEnd(thread ? this.threadLog : this.log);
     return true;
   }
 
-  mayFollow(message) {
-    return !message.wire.reply_count;
+  mayFollow(message, before) {
+    return !message.wire.reply_count && !before.wire.reply_count;
   }
 
   message(message, follows, inThread) {
