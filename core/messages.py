@@ -71,6 +71,7 @@ _FORMATS = {
     "text/csv": "csv",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/msword": "doc",
     "text/html": "html",
     "text/markdown": "md",
     "application/vnd.ms-excel": "xls",
@@ -104,6 +105,11 @@ class ImageUrl:
         if found := _IMAGE_TYPES.get(_extension(self.url)):
             return found
         raise ValueError(f"Unknown image file extension: {self.url}")
+
+    @property
+    def format(self) -> str:
+        """A short name of the media type, as "png"."""
+        return _format_of(self.media_type)
 
 
 @dataclass
@@ -139,7 +145,7 @@ class DocumentUrl:
     @property
     def format(self) -> str:
         """A short name of the media type, as "pdf". Raises ValueError for one we do not know."""
-        return _format_of(self.media_type)
+        return _format_of(self.media_type, "document ")
 
 
 @dataclass
@@ -168,12 +174,15 @@ class BinaryContent:
         return _format_of(self.media_type)
 
 
-def _format_of(media_type: str) -> str:
+def _format_of(media_type: str, kind: str = "") -> str:
     try:
         return _FORMATS[media_type]
     except KeyError:
-        raise ValueError(f"Unknown media type: {media_type}") from None
+        raise ValueError(f"Unknown {kind}media type: {media_type}") from None
 
+
+Extra = Annotated[str | None, pydantic.Field(exclude_if=lambda value: value is None)]
+"""A field that stored histories of others do not have; it is left out of JSON when there is nothing in it."""
 
 UserContent = str | ImageUrl | AudioUrl | DocumentUrl | BinaryContent
 
@@ -268,7 +277,7 @@ class TextPart:
     """What the model says; `signature` is an opaque mark its provider wants back with it, as Gemini does."""
 
     content: str
-    signature: str | None = None
+    signature: Extra = None
     part_kind: Literal["text"] = "text"
 
     def has_content(self) -> bool:
@@ -280,7 +289,7 @@ class ThinkingPart:
     """What a model thought aloud; `signature` lets its provider accept the thought again."""
 
     content: str
-    signature: str | None = None
+    signature: Extra = None
     part_kind: Literal["thinking"] = "thinking"
 
     def has_content(self) -> bool:
@@ -297,7 +306,7 @@ class ToolCallPart:
     tool_name: str
     args: str | dict[str, Any]
     tool_call_id: str | None = None
-    signature: str | None = None
+    signature: Extra = None
     part_kind: Literal["tool-call"] = "tool-call"
 
     def args_as_dict(self) -> dict[str, Any]:
@@ -336,7 +345,7 @@ class ModelResponse:
     parts: list[ModelResponsePart]
     model_name: str | None = None
     timestamp: datetime = field(default_factory=_now)
-    finish_reason: str | None = None
+    finish_reason: Extra = None
     kind: Literal["response"] = "response"
 
 

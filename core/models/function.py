@@ -129,23 +129,28 @@ class FunctionStreamedResponse(StreamedResponse):
         return self._name
 
     async def _iterate(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        usage = self._usage
+        empty = True
         async for piece in self._pieces:
+            empty = False
             if isinstance(piece, str):
-                self._say(usage, _words(piece))
+                add_words(self._usage, piece)
                 if piece:
                     yield self.parts.text(piece)
                 continue
             for key, call in piece.items():
-                self._say(usage, _words(call.json_args or ""))
+                add_words(self._usage, call.json_args or "")
                 event = self.parts.call(key, name=call.name, args=call.json_args, call_id=call.tool_call_id)
                 if event is not None:
                     yield event
+        if empty:
+            raise ValueError("Stream function must return at least one item")
 
-    @staticmethod
-    def _say(usage: Usage, tokens: int) -> None:
-        usage.response_tokens = (usage.response_tokens or 0) + tokens
-        usage.total_tokens = (usage.total_tokens or 0) + tokens
+
+def add_words(usage: Usage, text: str) -> None:
+    """Count `text` as said by the model, in place."""
+    tokens = _words(text)
+    usage.response_tokens = (usage.response_tokens or 0) + tokens
+    usage.total_tokens = (usage.total_tokens or 0) + tokens
 
 
 def estimate_usage(messages: Iterable[ModelMessage]) -> Usage:
