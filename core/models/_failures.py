@@ -1,4 +1,8 @@
-"""From what a provider answers when it refuses to an error of ours, and whether to try again."""
+"""From what a provider answers when it refuses to an error of ours, and whether to try again.
+
+Source: "Error codes" of the OpenAI API guides; ResponseError.code of the Responses API (openai-python 3.52); the error
+pages of Anthropic, Google, Azure OpenAI, Groq, Mistral, DeepSeek and OpenRouter, where they go other ways.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +34,32 @@ __all__ = ["MAX_RETRY_AFTER_S", "error_of", "parsed", "retry_after", "retry_dela
 MAX_RETRY_AFTER_S = 20.0
 _RETRIED = {408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _BODY_LIMIT = 4000
+_PAGE_LIMIT = 300
 _TOO_LONG = re.compile(
     r"context[ _]length|context window|maximum context|prompt is too long|too many (input )?tokens"
-    r"|exceeds? the (maximum|available) (number of tokens|context)|input is too long|exceed context limit",
+    r"|exceeds? the (maximum|available) (number of tokens|context)|input is too long|exceed context limit"
+    r"|^request too large",  # more tokens than the account may send in a minute: waiting does not help
     re.IGNORECASE,
 )
 # Anthropic says with 400 and invalid_request_error that the money, or a limit set for it, is used up
 _NO_MONEY = re.compile(r"credit balance is too low|reached your specified (workspace )?API usage limits", re.IGNORECASE)
-_QUOTA = {"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
-_LONG = {"context_length_exceeded", "request_too_large"}
+_QUOTA = {
+    "billing_error",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "insufficient_balance",
+    "insufficient_quota",
+    "quota_exceeded",
+}
+_LONG = {"context_length_exceeded", "exceed_context_size_error", "request_too_large"}
 _FILTERED = {"content_filter", "content_policy_violation", "responsibleaipolicyviolation"}
+_FLAGGED = re.compile(r"\bwas flagged\b|\bflagged as\b|usage polic", re.IGNORECASE)
+# words of the codes OpenAI documents for failed responses: bio_policy, image_content_policy_violation, invalid_prompt,
+# image_too_large, failed_to_download_image, unsupported_image_media_type, data_residency_mismatch ...
+_POLICY = re.compile(r"_policy(_|$)")
+_OURS = re.compile(
+    r"^(invalid|unsupported|unknown|missing|empty|image|string|array)_|badrequest|mismatch$|image(_not_found)?$"
+)
 _STATUS_OF = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
@@ -57,15 +77,30 @@ _STATUS_OF = {
     "request_too_large": 413,
     "timeout_error": 504,
     "invalid_request_error": 400,
+    "account_deactivated": 401,
+    "invalid_organization": 401,
+    "unsupported_country_region_territory": 403,
+    "rate_limited": 429,
+    "slow_down": 503,
+    "server_is_overloaded": 503,
+    "service_unavailable": 503,
+    "engine_overloaded": 503,
+    "overloaded": 503,
+    "vector_store_timeout": 504,
 }
+_FINAL = (ModelAuthError, ModelBadRequest, ModelContentFiltered, ModelContextTooLong, ModelNotFound, ModelQuotaExceeded)
 
 
 def parsed(body: bytes) -> object:
-    """The body of an error: JSON where it is, else its text, cut where it is long."""
+    """The body of an error: JSON where it is, else its text, cut where it is long; of a web page only the words."""
     try:
         value: object = json.loads(body)
-    except ValueError:
-        return body[:_BODY_LIMIT].decode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        text = body[: 4 * _BODY_LIMIT].decode("utf-8", "replace")
+        if text.lstrip()[:1] == "<":
+            text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>|<[^>]*$", " ", text, flags=re.IGNORECASE | re.DOTALL)
+            text = " ".join(text.split())[:_PAGE_LIMIT]
+        return text[:_BODY_LIMIT]
     return value
 
 
@@ -75,7 +110,7 @@ def _fields(body: object) -> tuple[str, set[str], int | None]:
         body = body[0]
     if isinstance(body, str):
         return body, set(), None
-    error: Any = body.get("error", body) if isinstance(body, dict) else {}
+    error: Any = (body.get("error") or body) if isinstance(body, dict) else {}
     if isinstance(error, str):
         return error, set(), None
     if not isinstance(error, dict):
@@ -87,21 +122,39 @@ def _fields(body: object) -> tuple[str, set[str], int | None]:
     numbers = [word for word in words if isinstance(word, int) and 400 <= word < 600]
     codes = {word.lower() for word in words if isinstance(word, str)}
     numbers += [int(word) for word in codes if word.isdigit() and 400 <= int(word) < 600]
-    return str(error.get("message") or ""), codes, numbers[0] if numbers else None
+    return str(error.get("message") or error.get("detail") or ""), codes, numbers[0] if numbers else None
+
+
+def _status_of(status: int, codes: set[str], said: int | None) -> int:
+    """The status that an answer with `status` means.
+
+    200 is an error inside a stream. A proxy's 500 may wrap a refusal, and some servers say 500 for a bad request.
+    """
+    by_code = next((_STATUS_OF[code] for code in sorted(codes) if code in _STATUS_OF), None)
+    if by_code is None and any(_OURS.search(code) for code in codes):
+        by_code = 400
+    if status < 400:
+        return said or by_code or 500
+    if status == 500:
+        return next((each for each in (said, by_code) if each is not None and each < 500), status)
+    return status
 
 
 def error_of(status: int, model_name: str, body: object, headers: Mapping[str, str] | None = None) -> ModelHTTPError:
     """The error for an answer with `status`; 200 means an error inside a stream, whose status is in `body` at best."""
     message, codes, said = _fields(body)
+    meant = _status_of(status, codes, said)
     if status < 400:
-        status = said or next((_STATUS_OF[code] for code in sorted(codes) if code in _STATUS_OF), 500)
-    if codes & _QUOTA or status == 402 or (status == 400 and _NO_MONEY.search(message)):
+        status = meant
+    if codes & _QUOTA or meant == 402 or (meant == 400 and _NO_MONEY.search(message)):
         return ModelQuotaExceeded(status, model_name, body)
-    if codes & _FILTERED:
+    if codes & _FILTERED or any(_POLICY.search(code) for code in codes):
         return ModelContentFiltered(status, model_name, body)
-    if codes & _LONG or (status in (400, 413, 422) and _TOO_LONG.search(message)):
+    if meant in (400, 403) and _FLAGGED.search(message):
+        return ModelContentFiltered(status, model_name, body)
+    if codes & _LONG or (meant in (400, 413, 422, 429, 500) and _TOO_LONG.search(message)):
         return ModelContextTooLong(status, model_name, body)
-    match status:
+    match meant:
         case 401 | 403:
             return ModelAuthError(status, model_name, body)
         case 404:
@@ -169,7 +222,7 @@ def retry_delay(
     if isinstance(exc, ModelTimeout):
         passes = exc.phase == "connect"
     elif isinstance(exc, ModelHTTPError):
-        passes = exc.status_code in _RETRIED and not isinstance(exc, ModelQuotaExceeded)
+        passes = exc.status_code in _RETRIED and not isinstance(exc, _FINAL)
     else:
         passes = isinstance(exc, ModelConnectionError)
     if not passes:

@@ -266,7 +266,7 @@ class ItemReader:
 
     def _reasoning_ends(self, at: object, item: Mapping[str, Any]) -> Iterator[ModelResponseStreamEvent]:
         self.thinking = False
-        if at in self._signed:
+        if at in self._signed or self._is_past(at):
             return
         for group, name in (("summary", "summary"), ("content", "reasoning")):
             for index, part in enumerate(item.get(group) or ()):
@@ -280,6 +280,10 @@ class ItemReader:
         self._last = "thought", at
         self.delivered = True
         return self._parts.thinking(text, signature, new=new)
+
+    def _is_past(self, at: object) -> bool:
+        """Whether something of a later item was read: a thought that comes now has lost its place."""
+        return isinstance(at, int) and any(isinstance(place[0], int) and place[0] > at for place in self._read)
 
     def _content(self, at: object, index: object, part: Mapping[str, Any]) -> Iterator[ModelResponseStreamEvent]:
         if part.get("type") in ("output_text", "refusal", "text"):

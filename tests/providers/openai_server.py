@@ -121,6 +121,8 @@ def as_reply(answer: Answer) -> Reply:
 class OpenAIServer:
     """Serves `{base_url}/chat/completions`; `requests` holds what came in. One server for any number of clients."""
 
+    path = "/v1/chat/completions"
+
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.base_url = ""
@@ -144,7 +146,7 @@ class OpenAIServer:
 
     async def __aenter__(self) -> OpenAIServer:
         app = web.Application(client_max_size=2**26)
-        app.router.add_post("/v1/chat/completions", self._serve)
+        app.router.add_post(self.path, self._serve)
         # handlers are cancelled when their client goes away, as servers in front of a real model do
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -157,6 +159,20 @@ class OpenAIServer:
     async def __aexit__(self, *exc_info: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    # --- what is said, for servers of other wire formats to replace ---
+
+    def problem_of(self, body: Any) -> str | None:
+        """What the provider would find wrong with a request."""
+        return _problem_of(body)
+
+    def whole(self, request: Request, reply: Reply) -> dict[str, Any]:
+        """The answer to a request that does not stream."""
+        return _completion(request, reply)
+
+    def stream(self, request: Request, reply: Reply) -> AsyncIterator[bytes | None]:
+        """The bytes of a streamed answer, one item each time something is sent; None drops the connection."""
+        return _stream(request, reply)
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
         self.open_streams += 1
@@ -173,7 +189,7 @@ class OpenAIServer:
             request = Request(await http.json(), dict(http.headers))
         except ValueError:
             return _refusal(Reply(status=400, error={"message": "We could not parse the JSON body"}))
-        if (problem := _problem_of(request.body)) is not None:
+        if (problem := self.problem_of(request.body)) is not None:
             return _refusal(Reply(status=400, error={"message": problem, "type": "invalid_request_error"}))
         self.requests.append(request)
         if self._queue:
@@ -192,7 +208,7 @@ class OpenAIServer:
         if not request.stream:
             if reply.hang_after is not None:
                 await asyncio.Event().wait()
-            whole = json.dumps(_completion(request, reply)).encode()
+            whole = json.dumps(self.whole(request, reply)).encode()
             return web.Response(body=whole, content_type="application/json", headers=dict(reply.headers))
         headers = {"content-type": "text/event-stream; charset=utf-8", **reply.headers}
         if reply.gzip:
@@ -200,7 +216,7 @@ class OpenAIServer:
         response = web.StreamResponse(headers=headers)
         await response.prepare(http)
         packed = bytearray()
-        async for part in _stream(request, reply):
+        async for part in self.stream(request, reply):
             if part is None:  # drop the connection
                 assert http.transport is not None
                 http.transport.close()

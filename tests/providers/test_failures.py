@@ -29,11 +29,38 @@ from core.models._transport import proxy_for
         (200, {"error": {"code": "401"}}, errors.ModelAuthError),
         (200, {"error": "something"}, errors.ModelHTTPError),
         (200, {"error": 7}, errors.ModelHTTPError),
+        (429, {"error": {"message": "Request too large for gpt-4o", "type": "tokens"}}, errors.ModelContextTooLong),
+        (403, {"error": {"code": "unsupported_country_region_territory"}}, errors.ModelAuthError),
+        (403, {"error": {"code": 403, "message": "Your input was flagged"}}, errors.ModelContentFiltered),
+        (
+            400,
+            {"error": {"code": "invalid_prompt", "message": "violates our usage policy"}},
+            errors.ModelContentFiltered,
+        ),
+        (503, {"error": {"message": "Slow down"}}, errors.ModelOverloaded),
+        (200, {"error": {"code": "server_is_overloaded"}}, errors.ModelOverloaded),
+        (200, {"code": "failed_to_download_image", "message": "x"}, errors.ModelBadRequest),
+        (200, {"code": "image_too_large", "message": "x"}, errors.ModelBadRequest),
+        (200, {"code": "misalignment_policy_violation", "message": "x"}, errors.ModelContentFiltered),
+        (200, {"code": "vector_store_timeout", "message": "x"}, errors.ModelHTTPError),
+        (500, {"object": "error", "message": "x", "type": "BadRequestError", "code": 400}, errors.ModelBadRequest),
+        (500, {"error": {"message": "x", "type": "invalid_request_error"}}, errors.ModelBadRequest),
+        (500, {"error": {"message": "exceeds the available context size"}}, errors.ModelContextTooLong),
+        (422, {"detail": [{"msg": "extra fields not permitted"}]}, errors.ModelBadRequest),
+        (500, {"error": {"message": "x", "code": "429"}}, errors.ModelRateLimited),
+        (500, {"error": {"message": "x", "type": "server_error"}}, errors.ModelHTTPError),
     ],
 )
 def test_bodies_of_many_servers_are_understood(status: int, body: object, expected: type[Exception]) -> None:
     """OpenAI, Azure, Gemini's and Ollama's compatible endpoints, routers: each nests its error differently."""
     assert type(error_of(status, "m", body)) is expected
+
+
+def test_of_a_web_page_only_the_words_are_kept() -> None:
+    """A person reads the error of a proxy, not its stylesheet."""
+    page = b"<html><style>p { color: red }</style><h1>502 Bad Gateway</h1>" + b"<hr>" * 4000
+    assert parsed(page) == "502 Bad Gateway"
+    assert parsed(b"upstream connect error") == "upstream connect error"
 
 
 @given(st.binary(max_size=200), st.sampled_from([200, 400, 429, 500]))
@@ -82,6 +109,9 @@ def test_waiting_grows_and_is_never_the_same() -> None:
         (errors.ModelTimeout("first event", 1), False),
         (errors.ModelQuotaExceeded(429, "m"), False),
         (errors.ModelAuthError(401, "m"), False),
+        (errors.ModelHTTPError(500, "m"), True),
+        (errors.ModelBadRequest(500, "m"), False),
+        (errors.ModelContextTooLong(429, "m"), False),
         (errors.ModelStreamBroken("x"), False),
         (ValueError(), False),
     ],
