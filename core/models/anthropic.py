@@ -196,6 +196,11 @@ class AnthropicStreamedResponse(SSEResponse):
             if not isinstance(event, dict):
                 raise ValueError("not an object")
         except ValueError as exc:
+            if self.finish_reason is not None:  # the answer was whole; only its last formalities are cut off
+                self._done = True
+                return []
+            if not self._reader.delivered:
+                raise ModelConnectionError("The provider's answer broke off before it began") from exc
             raise self._broken("the server sent something that is not JSON") from exc
         kind = event.setdefault("type", sse.event)
         if kind == "error" or event.get("error"):

@@ -145,7 +145,9 @@ class AnthropicServer:
         self.requests: list[Request] = []
         self.base_url = ""
         self.gone = asyncio.Event()  # a client went away in the middle of an answer
-        self.open_streams = 0
+        self.idle = asyncio.Event()  # nothing is being answered
+        self.idle.set()
+        self._open_streams = 0
         self._queue: deque[Answer] = deque()
         self._script: Script = lambda _request: "Hello"
         self._runner: web.AppRunner | None = None
@@ -194,7 +196,8 @@ class AnthropicServer:
             computed = self._script(request)
             answer = await computed if inspect.isawaitable(computed) else computed
         reply = as_reply(answer)
-        self.open_streams += 1
+        self._open_streams += 1
+        self.idle.clear()
         try:
             if reply.before is not None:
                 await reply.before()
@@ -205,7 +208,9 @@ class AnthropicServer:
             self.gone.set()
             raise
         finally:
-            self.open_streams -= 1
+            self._open_streams -= 1
+            if not self._open_streams:
+                self.idle.set()
 
     async def _answer(self, http: web.Request, request: Request, reply: Reply) -> web.StreamResponse:
         if not request.stream:
