@@ -7,39 +7,62 @@
     for delta in agent.run("Hello", stream=True):
         print(delta.content, end="")
 
-It also works where an event loop is already running, as in a notebook.
+It also works where an event loop is already running, as in a notebook, and in several threads at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from types import NoneType
 from typing import Any, Literal, overload
 
 from core.agent.agent import Agent as AsyncAgent
 from core.agent.agent import Prompt, ResultDataT
+from core.agent.media import Audio, File, Image, Video
 from core.agent.printing import pprint_run_response
 from core.agent.response import RunEvent, RunResponse
 from core.agent.result import AgentRunResult
+from core.agent.sync_events import SyncRunEvents
 from core.agent.tools import AgentDepsT
+from core.models.base import Model
 
-__all__ = ["Agent", "RunEvent", "RunResponse", "pprint_run_response"]
+__all__ = ["Agent", "Audio", "File", "Image", "RunEvent", "RunResponse", "Video", "pprint_run_response"]
 
 
 class Agent(AsyncAgent[AgentDepsT, ResultDataT]):
-    """`core.Agent` with a `run` that blocks; everything else is the same."""
+    """`core.Agent` with a `run` that blocks. `arun`, `run_stream` and `iter` stay what they are.
+
+    retries: if given, it counts for a provider that failed as well (Agno's meaning), unless `model_retries` is.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        *,
+        result_type: type[ResultDataT] = str,  # type: ignore[assignment]  # as in core.Agent
+        response_model: type[ResultDataT] | None = None,
+        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]  # likewise
+        retries: int | None = None,
+        **options: Any,
+    ) -> None:
+        if retries is not None:
+            options = {"model_retries": retries, "retries": retries, **options}
+        super().__init__(model, result_type=result_type, response_model=response_model, deps_type=deps_type, **options)
 
     @overload  # type: ignore[override]  # that it is no coroutine is the point of this class
-    def run(self, user_prompt: Prompt, *, stream: Literal[True], **options: Any) -> Iterator[RunResponse]: ...
+    def run(self, user_prompt: Prompt | None = None, *, stream: Literal[True], **options: Any) -> SyncRunEvents: ...
 
     @overload
     def run(
-        self, user_prompt: Prompt, *, stream: Literal[False] = False, **options: Any
+        self, user_prompt: Prompt | None = None, *, stream: Literal[False] = False, **options: Any
     ) -> AgentRunResult[ResultDataT]: ...
 
     def run(
-        self, user_prompt: Prompt, *, stream: bool = False, **options: Any
-    ) -> AgentRunResult[ResultDataT] | Iterator[RunResponse]:
+        self, user_prompt: Prompt | None = None, *, stream: bool = False, **options: Any
+    ) -> AgentRunResult[ResultDataT] | SyncRunEvents:
         """Answer `user_prompt`: the result, or with `stream` an iterator of events. Options as in `core.Agent.run`."""
+        if self.name is None and options.get("infer_name", True):
+            self._infer_name(sys._getframe(1))
         if stream:
             return self.run_sync(user_prompt, stream=True, **options)
         result: AgentRunResult[ResultDataT] = self.run_sync(user_prompt, **options)

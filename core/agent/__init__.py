@@ -10,6 +10,7 @@ from core.agent.nodes import AgentRun, AgentStream, CallToolsNode, End, ModelReq
 from core.agent.printing import pprint_run_response
 from core.agent.response import RunEvent, RunResponse
 from core.agent.result import AgentRunResult, FinalResult, StreamedRunResult
+from core.agent.sync_events import SyncRunEvents
 from core.agent.tools import RunContext, Tool
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "RunResponse",
     "RunResponseExtraData",
     "StreamedRunResult",
+    "SyncRunEvents",
     "Tool",
     "UserPromptNode",
     "Video",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import types
 import typing
 import weakref
 from collections.abc import Callable
@@ -43,12 +44,16 @@ class FunctionSchema:
     parameters: tuple[_Parameter, ...]
     single: str | None
     """The one parameter that is an object itself, when the schema is its own."""
+    takes_agent: bool = False
+    """Whether a parameter `agent` receives the agent that runs; the model does not see it."""
 
     async def call(self, args: str | dict[str, Any], ctx: Any) -> Any:
         """Call the function; a plain one runs in a thread. Raises pydantic.ValidationError first."""
         positional, named = self._arguments(args)
         if self.takes_ctx:
             positional.insert(0, ctx)
+        if self.takes_agent:
+            named["agent"] = ctx.agent
         if self.is_async:
             return await self.function(*positional, **named)
         result = await asyncio.to_thread(self.function, *positional, **named)
@@ -120,6 +125,8 @@ def _make(
     if any(_is_ctx(hints.get(parameter.name)) for parameter in parameters[1:]):
         errors.append("RunContext annotations can only be used as the first argument")
     said = parameters[1:] if with_ctx else parameters
+    takes_agent = any(_is_agent(parameter, hints) for parameter in said)
+    said = [parameter for parameter in said if not _is_agent(parameter, hints)]
     description, described = _read_docstring(function, docstring_format)
     if require_descriptions and (missing := [p.name for p in said if p.name not in described]):
         errors.append(f"Missing parameter descriptions for {', '.join(missing)}")
@@ -132,7 +139,15 @@ def _make(
     if single is not None and not description:
         description = schema.pop("description", "")
     return FunctionSchema(
-        function, description, schema, with_ctx, inspect.iscoroutinefunction(target), adapter, fields, single
+        function,
+        description,
+        schema,
+        with_ctx,
+        inspect.iscoroutinefunction(target),
+        adapter,
+        fields,
+        single,
+        takes_agent,
     )
 
 
@@ -174,6 +189,18 @@ def _is_ctx(hint: Any) -> bool:
     from core.agent.tools import RunContext
 
     return hint is RunContext or typing.get_origin(hint) is RunContext
+
+
+def _is_agent(parameter: inspect.Parameter, hints: dict[str, Any]) -> bool:
+    """Whether it is called `agent` and meant for the agent: annotated as one, or not at all."""
+    from core.agent.agent import Agent
+
+    if parameter.name != "agent" or parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        return False
+    hint = hints.get("agent", Agent)
+    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    kinds = [typing.get_origin(option) or option for option in options]
+    return any(isinstance(kind, type) and issubclass(kind, Agent) for kind in kinds)
 
 
 def _takes_ctx(parameters: list[inspect.Parameter], hints: dict[str, Any]) -> bool:

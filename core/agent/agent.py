@@ -22,8 +22,9 @@ from core.agent._prompts import Instructions, SystemPrompt, Validator
 from core.agent._run import EndStrategy, Plan, Run
 from core.agent.events import Record, RunEvents
 from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
-from core.agent.response import RunEvent, RunResponse
+from core.agent.response import RunEvent
 from core.agent.result import AgentRunResult, StreamedRunResult
+from core.agent.sync_events import SyncRunEvents
 from core.agent.tools import AgentDepsT, Tool, ToolOptions
 from core.messages import ModelMessage, UserContent
 from core.models.base import Model
@@ -121,6 +122,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         self._result = ResultSchema.build(result_type, result_tool_name, result_tool_description)
         self._tool_timeout = tool_timeout
         self._tool_call_limit = tool_call_limit
+        self._markdown = markdown
         self._again = Again(model_retries, delay_between_retries, exponential_backoff)
         prompts = (system_prompt,) if isinstance(system_prompt, str) else system_prompt
         self._system_prompts = [SystemPrompt(text) for text in prompts]
@@ -211,7 +213,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
     @overload
     def run_sync(
         self, user_prompt: Prompt | None = None, *, stream: Literal[True], **options: Any
-    ) -> Iterator[RunResponse]: ...
+    ) -> SyncRunEvents: ...
 
     @overload
     def run_sync(
@@ -220,13 +222,13 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     def run_sync(
         self, user_prompt: Prompt | None = None, *, stream: bool = False, infer_name: bool = True, **options: Any
-    ) -> AgentRunResult[ResultDataT] | Iterator[RunResponse]:
+    ) -> AgentRunResult[ResultDataT] | SyncRunEvents:
         """`run` without asyncio, with the same options; with `stream` a plain iterator. Works beside a running loop."""
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(1))
         loop = private_loop()
         if stream:
-            return loop.iterate(Agent.run(self, user_prompt, stream=True, infer_name=False, **options))
+            return SyncRunEvents(Agent.run(self, user_prompt, stream=True, infer_name=False, **options), loop)
         result: AgentRunResult[ResultDataT] = loop.run(Agent.run(self, user_prompt, infer_name=False, **options))
         return result
 
@@ -286,11 +288,15 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
     def is_end_node(node: object) -> TypeGuard[End[Any]]:
         return isinstance(node, End)
 
-    def print_response(self, user_prompt: Prompt, *, stream: bool = False, **options: Any) -> None:
-        """Run and print the answer with rich. `markdown` and `show_time` as in `pprint_run_response`."""
+    def print_response(self, user_prompt: Prompt | None = None, *, stream: bool = False, **options: Any) -> None:
+        """Run and print the answer with rich; `markdown`, `show_time` and `console` as in `pprint_run_response`.
+
+        markdown: if it is not given, as the agent was told.
+        """
         from core.agent.printing import pprint_run_response
 
-        shown = {key: options.pop(key) for key in ("markdown", "show_time") if key in options}
+        shown = {key: options.pop(key) for key in ("markdown", "show_time", "console") if key in options}
+        shown.setdefault("markdown", self._markdown)
         if stream:
             pprint_run_response(self.run_sync(user_prompt, stream=True, **options), **shown)
         else:

@@ -48,6 +48,7 @@ async def test_a_tool_is_called_and_its_answer_read(agent: Agent, server: OpenAI
         "ReasoningCompleted",
         "RunResponse",
         "RunResponse",
+        "UpdatingMemory",
         "RunCompleted",
     ]
     last = events[-1]
