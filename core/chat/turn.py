@@ -178,7 +178,7 @@ class _Attempt:
             log.info("turn.greeting_failed", extra={"thread_id": self._lease.thread_id, "reason": str(exc)})
         await asyncio.sleep(THINKING_AFTER_S)
         self._status_due = True
-        if not self._progress.text:
+        if not self._progress.text and not self._journal.refs:  # what an earlier attempt has shown is better than that
             reply.show(self._progress.draft())
 
     async def _find_conclusion(self, reply: Reply) -> Conclusion:
@@ -198,7 +198,7 @@ class _Attempt:
         message = self._message
         match verb:
             case "stop":
-                done = await self._lease.fact("ended") == "stopped"
+                done = int(await self._lease.fact("stopped_before") or 0) >= self._letter.number
                 return Conclusion(texts.STOP_DONE if done else texts.NOTHING_RUNS, "", "answered")
             case "reset":
                 return Conclusion(texts.FORGOTTEN, "", "answered", reset=True)

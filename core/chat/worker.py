@@ -157,7 +157,10 @@ class Worker:
         while True:
             letter = None if self._draining else await lease.next_letter()
             if letter is not None:
-                await self._turns.answer(lease, letter, serving.begin(letter))
+                stop = serving.begin(letter)
+                if await lease.fact("stop") == str(letter.number):  # asked while nobody served it
+                    stop.ask("asked")
+                await self._turns.answer(lease, letter, stop)
             elif await lease.release(hand_over=self._draining):
                 return
 

@@ -84,7 +84,8 @@ def next_step(wanted: Sequence[Segment], shown: Sequence[Shown], *, final: bool)
     """The call that brings `shown` closest to `wanted`, None when there is nothing to do.
 
     Earlier messages first, so that a reader finds the parts in order. A message that is gone is left alone
-    while the answer grows and posted anew once it is final.
+    while the answer grows and posted anew once it is final; until then also those stay that an earlier attempt
+    has posted and that are not reached yet.
     """
     for number, segment in enumerate(wanted):
         if number >= len(shown):
@@ -94,6 +95,8 @@ def next_step(wanted: Sequence[Segment], shown: Sequence[Shown], *, final: bool)
                 return Step("post", number, segment)
         elif shown[number].segment != segment:
             return Step("edit", number, segment)
+    if not final:
+        return None
     surplus = [number for number in range(len(wanted), len(shown)) if not shown[number].gone]
     return Step("delete", surplus[-1], None) if surplus and wanted else None
 

@@ -119,7 +119,9 @@ class Lease:
             raise LeaseLost(self.thread_id)
 
     async def fact(self, name: str) -> str:
-        """One of the facts of `Mailboxes.facts`, or `ended`: how the last Turn was sealed; "" if there is none."""
+        """One of the facts of `Mailboxes.facts`, "" if there is none. Beside those that were given: `ended`, how the
+        last Turn was sealed; `stop`, the Turn to be stopped; `stopped_before`, the newest Message when an earlier
+        one was stopped."""
         with translated(self._store.where):
             return await self._store.redis.hget(self._key("meta"), name) or ""
 

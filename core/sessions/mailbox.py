@@ -124,7 +124,7 @@ class Mailboxes:
         stopped = int(
             await self._store.script(
                 "stop",
-                [keys.session(thread_id, part) for part in ("mail", "meta", "lease")],
+                [keys.session(thread_id, part) for part in ("mail", "meta", "lease", "turn")],
                 ["" if number is None else number],
             )
         )

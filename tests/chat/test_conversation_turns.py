@@ -147,6 +147,30 @@ async def test_stop_says_so_when_nothing_runs(rig: Rig) -> None:
     assert rig.world.texts[-1] == texts.NOTHING_RUNS
 
 
+async def test_a_stop_that_waited_behind_another_question_says_what_it_did(rig: Rig) -> None:
+    """The word is answered in its turn, but it counts when it is said."""
+    rig.answerer.scripts["hi"] = ["Once", asyncio.Event()]
+    async with rig.worker():
+        await rig.say("hi")
+        await rig.world.until(lambda world: bool(world.texts))
+        await rig.say("second")
+        await rig.say("stop")
+        await rig.settled()
+    assert rig.world.texts[1:] == ["re: second", texts.STOP_DONE]
+
+
+async def test_a_stop_of_an_earlier_answer_is_not_taken_for_this_one(rig: Rig) -> None:
+    """The button was pressed yesterday; the word finds nothing to stop."""
+    rig.answerer.scripts["hi"] = ["Once", asyncio.Event()]
+    async with rig.worker():
+        await rig.say("hi")
+        await rig.world.until(lambda world: bool(world.texts))
+        await rig.desk.stop(f"{THREAD}#1")
+        await rig.settled()
+        await rig.ask("stop")
+    assert rig.world.texts[-1] == texts.NOTHING_RUNS
+
+
 async def test_the_verbs_answer_without_the_model(rig: Rig) -> None:
     """help, usage and reset are Parley's own."""
     async with rig.worker():

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from core.chat import ThreadId, texts
+from core.chat import turn as turn_module
 from core.chat.turn import MOST_ATTEMPTS
 from core.sessions import Mailboxes
-from core.store import Store
+from core.store import Store, keys
 from core.store.embedded import find_server
 from core.usage import read, today
 from tests.chat.rig import SCOPE, THREAD, Mortal, Rig
@@ -48,6 +49,45 @@ async def test_a_worker_killed_at_any_operation_leaves_one_whole_answer(
     assert all(message.stop == "" for message in rig.world.visible)
     rows = await read(rig.store, SCOPE, 1, today())
     assert sum(row.totals.turns for row in rows) == 2, "paid for once"
+
+
+async def test_a_stop_between_two_workers_is_heard_by_the_second(rig: Rig) -> None:
+    """The message shows a Stop button all the while: pressing it must do something."""
+    rig.lease_ms = 150
+    rig.answerer.scripts["hi"] = ["one ", asyncio.Event()]
+    async with rig.worker() as first:
+        await rig.say("hi")
+        await rig.world.until(lambda world: bool(world.texts))
+        first.hands.kill()
+        lease = keys.session(THREAD, "lease")
+
+        async def lapsed() -> bool:
+            return not await rig.store.redis.exists(lease)
+
+        await rig.until(lapsed)
+        assert await rig.desk.stop(f"{THREAD}#1")
+        async with rig.worker():
+            await rig.settled()
+    assert len(rig.world.texts) == 1 and texts.STOPPED in rig.world.texts[0]
+
+
+async def test_a_second_attempt_takes_nothing_away_before_it_has_better(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an answer that turns into "Thinking", and messages that vanish and come back, would puzzle."""
+    monkeypatch.setattr(turn_module, "THINKING_AFTER_S", 0.05)
+    rig.lease_ms = 150
+    rig.answerer.scripts["hi"] = ["x" * 900, asyncio.Event()]
+    async with rig.worker() as first:
+        await rig.say("hi")
+        await rig.world.until(lambda world: len(world.texts) == 2)
+        first.hands.kill()
+        rig.answerer.scripts["hi"] = [lambda: asyncio.sleep(0.2), "y" * 300, lambda: asyncio.sleep(0.1), "y" * 600]
+        async with rig.worker():
+            await rig.settled()
+    assert rig.world.texts == ["y" * 500, "y" * 400]
+    assert len(rig.world.messages) == 2
+    assert not any(texts.THINKING in call.text for call in rig.world.calls[2:])
 
 
 async def test_the_model_is_not_asked_again_for_an_answer_that_was_complete(rig: Rig) -> None:
@@ -122,7 +162,7 @@ async def test_a_worker_that_was_away_too_long_says_nothing_more(rig: Rig) -> No
         await first.end()  # it takes no new work in, but its Turn goes on
         script = first.store.script
 
-        async def asleep(name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        async def asleep(name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:  # noqa: F811
             await awake.wait()
             return await script(name, keys, args)
 
