@@ -65,7 +65,7 @@ async def test_a_mention_is_answered_by_a_message_that_grows(
     async with paced_demo(40) as demo, web.ws_connect(f"{demo.address}/live", max_msg_size=0) as socket:
         page = page_of(socket)
         snapshot = await page.next()
-        done = await page.act(platform, do="say", text="@Parley write 900 characters", **place_of(platform, snapshot))
+        done = await page.act(platform, do="say", text="@Parley write 400 characters", **place_of(platform, snapshot))
         assert done["ok"], done
         bot = snapshot[platform]["bot"]["id"]
         last = await page.message(

