@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pydantic
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
-from core.agent._schema import without_titles
+from core.agent._schema import is_object_type, object_schema
 from core.messages import ToolCallPart
 from core.models.base import ToolDefinition
 
@@ -56,17 +56,17 @@ class ResultSchema:
         members = _members(result_type)
         others = [member for member in members if member is not str]
         tools: dict[str, ResultTool] = {}
-        for member in others:
-            tool_name = name if len(others) == 1 else f"{name}_{_type_name(member)}"
-            unique, count = tool_name, 1
+        for number, member in enumerate(others, 1):
+            tool_name = unique = name if len(others) == 1 else f"{name}_{_type_name(member)}"
             while unique in tools:
-                count += 1
-                unique = f"{tool_name}_{count}"
+                unique = f"{tool_name}_{number}"
             tools[unique] = _result_tool(member, unique, description, several=len(others) > 1)
         return cls(len(others) < len(members), tools)
 
 
 def _members(result_type: Any) -> list[Any]:
+    while isinstance(result_type, TypeAliasType):
+        result_type = result_type.__value__
     if typing.get_origin(result_type) in (typing.Union, types.UnionType):
         return list(typing.get_args(result_type))
     return [result_type]
@@ -78,18 +78,21 @@ def _type_name(kind: Any) -> str:
 
 
 def _result_tool(kind: Any, name: str, description: str | None, *, several: bool) -> ResultTool:
-    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(kind)
-    schema = adapter.json_schema()
     key = None
-    if _resolved(schema).get("type") != "object":
+    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(kind)
+    if not (is_object_type(kind) and _resolved(adapter.json_schema()).get("type") == "object"):
         key = "response"
         adapter = pydantic.TypeAdapter(_wrapped(kind))
-        schema = adapter.json_schema()
-    doc = schema.pop("description", None) if key is None else None
-    said = description or (f"{_type_name(kind)}: {_DESCRIPTION}" if several else _DESCRIPTION)
-    if doc:
-        said = f"{said}. {inspect.cleandoc(doc)}"
-    return ResultTool(ToolDefinition(name, said, without_titles(schema), key), adapter)
+    schema = object_schema(adapter)
+    if key is not None:
+        schema.pop("title", None)  # that of the wrapping, which says nothing
+    if doc := schema.pop("description", None):
+        doc = inspect.cleandoc(doc)
+        said = f"{description}. {doc}" if description else doc
+    else:
+        said = description or _DESCRIPTION
+        said = f"{_type_name(kind)}: {said}" if several else said
+    return ResultTool(ToolDefinition(name, said, schema, key), adapter)
 
 
 def _wrapped(kind: Any) -> Any:

@@ -1,7 +1,8 @@
 """From a function to the JSON schema of its parameters, and from a model's arguments to the call.
 
-The schema is a pydantic model with one field a parameter. It is made once a function and kept as long as the function
-lives, so that an agent built per request pays for it once.
+The schema is a pydantic model with one field a parameter, and keeps the titles pydantic makes (who sends it decides
+whether they are worth their tokens). It is made once a function and kept as long as the function lives, so that an
+agent built per request pays for it once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from core.models.errors import UserError
 
-__all__ = ["FunctionSchema", "function_schema", "without_titles"]
+__all__ = ["FunctionSchema", "function_schema", "is_object_type", "object_schema"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,11 @@ class _Parameter:
 
 @dataclass(frozen=True)
 class FunctionSchema:
-    """What a model needs to know of a function, and how to call it with what the model says."""
+    """What a model needs to know of a function, and how to call it with what the model says.
 
-    function: Callable[..., Any]
+    It does not hold the function, which could never be freed then.
+    """
+
     description: str
     json_schema: dict[str, Any]
     takes_ctx: bool
@@ -47,16 +50,16 @@ class FunctionSchema:
     takes_agent: bool = False
     """Whether a parameter `agent` receives the agent that runs; the model does not see it."""
 
-    async def call(self, args: str | dict[str, Any], ctx: Any) -> Any:
-        """Call the function; a plain one runs in a thread. Raises pydantic.ValidationError first."""
+    async def call(self, function: Callable[..., Any], args: str | dict[str, Any], ctx: Any) -> Any:
+        """Call `function`; a plain one runs in a thread. Raises pydantic.ValidationError first."""
         positional, named = self._arguments(args)
         if self.takes_ctx:
             positional.insert(0, ctx)
         if self.takes_agent:
             named["agent"] = ctx.agent
         if self.is_async:
-            return await self.function(*positional, **named)
-        result = await asyncio.to_thread(self.function, *positional, **named)
+            return await function(*positional, **named)
+        result = await asyncio.to_thread(function, *positional, **named)
         return await result if inspect.isawaitable(result) else result
 
     def _arguments(self, args: str | dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -122,8 +125,10 @@ def _make(
             errors.append("First parameter of tools that take context must be annotated with RunContext[...]")
     elif not with_ctx and parameters and _is_ctx(hints.get(parameters[0].name)):
         errors.append("RunContext annotations can only be used with tools that take context")
-    if any(_is_ctx(hints.get(parameter.name)) for parameter in parameters[1:]):
-        errors.append("RunContext annotations can only be used as the first argument")
+    for parameter in parameters[1:]:
+        if _is_ctx(hints.get(parameter.name)):
+            where = "as the first argument" if with_ctx else "with tools that take context"
+            errors.append(f"RunContext annotations can only be used {where}")
     said = parameters[1:] if with_ctx else parameters
     takes_agent = any(_is_agent(parameter, hints) for parameter in said)
     said = [parameter for parameter in said if not _is_agent(parameter, hints)]
@@ -133,13 +138,12 @@ def _make(
     if errors:
         raise UserError(f"Error generating schema for {_qualname(function)}:\n  " + "\n  ".join(errors))
     adapter, fields, single = _adapter(said, hints, described)
-    schema = without_titles(adapter.json_schema())
-    if schema.get("type") != "object" and "$ref" not in schema:
-        raise UserError("Schema must be an object")
-    if single is not None and not description:
+    schema = object_schema(adapter)
+    if single is None:
+        schema.pop("title", None)
+    elif not description:
         description = schema.pop("description", "")
     return FunctionSchema(
-        function,
         description,
         schema,
         with_ctx,
@@ -154,7 +158,7 @@ def _make(
 def _adapter(
     said: list[inspect.Parameter], hints: dict[str, Any], described: dict[str, str]
 ) -> tuple[pydantic.TypeAdapter[Any], tuple[_Parameter, ...], str | None]:
-    if len(said) == 1 and _is_object_type(hints.get(said[0].name)) and said[0].default is said[0].empty:
+    if len(said) == 1 and is_object_type(hints.get(said[0].name)) and said[0].default is said[0].empty:
         return pydantic.TypeAdapter(hints[said[0].name]), (), said[0].name
     parameters = tuple(_Parameter(p.name, p.kind, f"p{at}") for at, p in enumerate(said))
     fields: dict[str, Any] = {}
@@ -167,7 +171,7 @@ def _adapter(
             annotations["__pydantic_extra__"] = dict.__class_getitem__((str, hint))
             continue
         options: dict[str, Any] = {"alias": parameter.name}
-        if description := described.get(parameter.name):
+        if (description := described.get(parameter.name)) and not _describes_itself(hint, declared.default):
             options["description"] = description
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             hint = list.__class_getitem__(hint)
@@ -207,7 +211,14 @@ def _takes_ctx(parameters: list[inspect.Parameter], hints: dict[str, Any]) -> bo
     return bool(parameters) and _is_ctx(hints.get(parameters[0].name))
 
 
-def _is_object_type(hint: Any) -> bool:
+def _describes_itself(hint: Any, default: Any) -> bool:
+    """Whether a description was given by `Field`, which goes over the docstring's."""
+    said = [*getattr(hint, "__metadata__", ()), default]
+    return any(isinstance(each, FieldInfo) and each.description for each in said)
+
+
+def is_object_type(hint: Any) -> bool:
+    """Whether values of `hint` are objects with named fields: a pydantic model, a dataclass, a TypedDict."""
     if not isinstance(hint, type):
         return False
     return issubclass(hint, pydantic.BaseModel) or is_dataclass(hint) or typing.is_typeddict(hint)
@@ -237,16 +248,12 @@ def _read_docstring(function: Callable[..., Any], style: str) -> tuple[str, dict
     return (parsed.description or "").strip(), {name: said for name, said in described.items() if said}
 
 
-def without_titles(schema: dict[str, Any]) -> dict[str, Any]:
-    """`schema` without the titles pydantic makes of names: they say nothing new and cost tokens."""
-    kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
-    for group in ("properties", "$defs"):
-        if isinstance(named := kept.get(group), dict):
-            kept[group] = {name: without_titles(value) for name, value in named.items()}
-    for key in ("items", "additionalProperties", "not"):
-        if isinstance(inner := kept.get(key), dict):
-            kept[key] = without_titles(inner)
-    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        if isinstance(options := kept.get(key), list):
-            kept[key] = [without_titles(option) for option in options]
-    return kept
+def object_schema(adapter: pydantic.TypeAdapter[Any]) -> dict[str, Any]:
+    """The JSON schema of an adapter's type, which must be an object. Raises UserError when it is not."""
+    schema = adapter.json_schema()
+    if "$ref" in schema:  # a type that refers to itself: its definition is the schema, and stays among the others
+        found = schema["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+        schema = {**found, "$defs": schema["$defs"]}
+    if schema.get("type") != "object":
+        raise UserError("Schema must be an object")
+    return schema

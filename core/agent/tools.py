@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypedDict
@@ -116,7 +117,11 @@ class Tool(Generic[AgentDepsT]):
         self.description = description or self.schema.description
         self.prepare = prepare
         self.timeout = timeout
-        self.definition = ToolDefinition(self.name, self.description, self.schema.json_schema)
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """The tool as a model sees it; a copy, which `prepare` may change."""
+        return ToolDefinition(self.name, self.description, copy.deepcopy(self.schema.json_schema))
 
     async def prepare_tool_def(self, ctx: RunContext[AgentDepsT]) -> ToolDefinition | None:
         """The definition for this step, None if the tool is not offered in it."""
@@ -129,7 +134,7 @@ class Tool(Generic[AgentDepsT]):
 
         Raises pydantic.ValidationError for arguments that do not fit, and whatever the function raises.
         """
-        return await self.schema.call(args, ctx)
+        return await self.schema.call(self.function, args, ctx)
 
     def __repr__(self) -> str:
         return f"Tool(name={self.name!r}, takes_ctx={self.takes_ctx})"

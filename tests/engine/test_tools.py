@@ -60,8 +60,8 @@ def test_the_schema_comes_from_signature_and_docstring(function: Any) -> None:
         "additionalProperties": False,
         "required": ["city"],
         "properties": {
-            "city": {"type": "string", "description": "Where."},
-            "days": {"type": "integer", "description": "How far ahead.", "default": 3},
+            "city": {"type": "string", "title": "City", "description": "Where."},
+            "days": {"type": "integer", "title": "Days", "description": "How far ahead.", "default": 3},
         },
     }
 
@@ -78,7 +78,7 @@ def test_a_single_object_is_the_whole_schema() -> None:
     def go(place: Place) -> None: ...
 
     tool: Tool[None] = Tool(go)
-    assert tool.definition.parameters_json_schema["properties"] == {"city": {"type": "string"}}
+    assert tool.definition.parameters_json_schema["properties"] == {"city": {"type": "string", "title": "City"}}
     assert tool.description == "Somewhere."
 
 
@@ -115,7 +115,7 @@ def test_wrong_tools_are_named_when_they_are_made() -> None:
     with pytest.raises(UserError, match="can only be used with tools that take context"):
         agent.tool_plain(good)
     with pytest.raises(UserError, match="can only be used as the first argument"):
-        Tool(late_ctx)
+        agent.tool(late_ctx)
     with pytest.raises(UserError, match="Missing parameter descriptions for x"):
         Tool(no_ctx, require_parameter_descriptions=True)
     agent.tool(good)
@@ -275,6 +275,7 @@ def test_a_field_as_default_counts() -> None:
     assert schema["properties"]["x"] == {
         "type": "integer",
         "minimum": 1,
+        "title": "X",
         "description": "A number.",
         "default": 5,
     }
@@ -286,4 +287,4 @@ def test_annotated_descriptions_count() -> None:
     def t(x: Annotated[int, pydantic.Field(description="A number.", ge=1)]) -> None: ...
 
     schema = Tool(t).definition.parameters_json_schema
-    assert schema["properties"]["x"] == {"type": "integer", "minimum": 1, "description": "A number."}
+    assert schema["properties"]["x"] == {"type": "integer", "minimum": 1, "title": "X", "description": "A number."}
