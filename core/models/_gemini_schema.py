@@ -71,12 +71,14 @@ def _translated(schema: Any) -> Any:
             out[key] = [_translated(each) for each in several]
     if isinstance(every := schema.get("allOf"), list):
         for each in every:  # pydantic wraps a lone reference like this to describe it
-            out = {**_translated(each), **out}
+            if isinstance(each, Mapping):
+                out = {**_translated(each), **out}
     for key in ("additionalProperties", "items"):
         if key in schema:
             out[key] = _translated(schema[key])
-    if "const" in schema or "enum" in schema:
-        out |= _choices([schema["const"]] if "const" in schema else schema["enum"])
+    choices = [schema["const"]] if "const" in schema else schema.get("enum")
+    if isinstance(choices, list) and choices:
+        out |= _choices(choices)
     return out
 
 
