@@ -162,7 +162,7 @@ async def test_a_worker_that_was_away_too_long_says_nothing_more(rig: Rig) -> No
         await first.end()  # it takes no new work in, but its Turn goes on
         script = first.store.script
 
-        async def asleep(name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:  # noqa: F811
+        async def asleep(name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
             await awake.wait()
             return await script(name, keys, args)
 
