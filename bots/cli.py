@@ -57,7 +57,7 @@ def demo(
     """Try Parley without any account: a local Slack and Discord on one web page."""
     from bots.demo import serve_demo
 
-    _with_settings(lambda settings: serve_demo(settings, port or settings.parley_http_port))
+    _with_settings(lambda settings: serve_demo(settings, port or settings.parley_http_port), log_level="WARNING")
 
 
 @app.command()
