@@ -14,12 +14,24 @@ from core.agent import Agent
 from core.chat.answerer import Answerer, Asker
 from core.errors import ConfigError
 from core.models import Model, infer_model
+from core.models.anthropic import AnthropicModelSettings
 from core.models.errors import ModelRetry, UserError
+from core.models.infer import provider_of
 
 DEFAULT_SYSTEM_PROMPT = """\
 You are Parley, an assistant in a team's chat. Answer the question first, then explain as far as it helps; be \
 brief unless you are asked for more. Write Markdown. Text in square brackets at the start of a message is the \
 name of another person in the same thread. Do not mention or ping people or channels."""
+
+_KEYS = {
+    "openai": ("OPENAI_API_KEY", "https://platform.openai.com/api-keys"),
+    "anthropic": ("ANTHROPIC_API_KEY", "https://platform.claude.com/settings/keys"),
+}
+"""Of a provider that needs one: the setting with its key, and where to make one."""
+
+_ANTHROPIC = AnthropicModelSettings(max_tokens=8192, anthropic_cache="conversation")
+"""An answer has to end somewhere with Anthropic, by default after some 700 words; and a thread is sent again with every
+question, which is cheaper from the provider's cache."""
 
 _DICE = re.compile(r"\s*(\d{0,3})\s*[dD]\s*(\d{1,4})\s*(?:([+-])\s*(\d{1,4}))?\s*")
 
@@ -30,32 +42,47 @@ def model_name(settings: Settings) -> str:
         return settings.parley_model
     if secret(settings.openai_api_key) or settings.openai_base_url:
         return "openai:gpt-4o"
+    if secret(settings.anthropic_api_key):
+        return "anthropic:claude-sonnet-4-5"
     return "demo"
 
 
 def make_model(settings: Settings) -> Model:
     """Raises ConfigError for a model that cannot be used as things are set."""
-    provider, _, name = model_name(settings).partition(":")
+    asked = model_name(settings)
+    provider, _, name = asked.partition(":")
+    if not name:
+        provider, name = provider_of(asked), asked
     try:
-        if provider == "openai" and name:
+        return _model(provider, name, settings) or infer_model(asked)
+    except UserError as exc:
+        key, page = _KEYS.get(provider, ("", ""))
+        if key and not secret(getattr(settings, key.lower())):
+            raise ConfigError(
+                key, f"is not set, and PARLEY_MODEL={asked} needs it.", f"Make one at {page}, or try PARLEY_MODEL=demo."
+            ) from exc
+        raise ConfigError("PARLEY_MODEL", str(exc)) from exc
+
+
+def _model(provider: str, name: str, settings: Settings) -> Model | None:
+    """The model, with the key and address that the settings have for its provider; None for other providers."""
+    match provider:
+        case "openai":
             from core.models.openai import OpenAIModel
 
-            return OpenAIModel(
-                name, base_url=settings.openai_base_url or None, api_key=secret(settings.openai_api_key) or None
-            )
-        if provider == "ollama" and name:
+            key, address = secret(settings.openai_api_key), settings.openai_base_url
+            return OpenAIModel(name, base_url=address or None, api_key=key or None)
+        case "anthropic":
+            from core.models.anthropic import AnthropicModel
+
+            key, address = secret(settings.anthropic_api_key), settings.anthropic_base_url
+            return AnthropicModel(name, base_url=address or None, api_key=key or None)
+        case "ollama":
             from core.models.openai import OpenAIModel
 
             return OpenAIModel(name, base_url=settings.ollama_base_url, api_key="ollama", system="ollama")
-        return infer_model(model_name(settings))
-    except UserError as exc:
-        if provider == "openai" and not secret(settings.openai_api_key):
-            raise ConfigError(
-                "OPENAI_API_KEY",
-                f"is not set, and PARLEY_MODEL={model_name(settings)} needs it.",
-                "Make one at https://platform.openai.com/api-keys, or try PARLEY_MODEL=demo.",
-            ) from exc
-        raise ConfigError("PARLEY_MODEL", str(exc)) from exc
+        case _:
+            return None
 
 
 def make_answerer(settings: Settings) -> Answerer:
@@ -64,9 +91,11 @@ def make_answerer(settings: Settings) -> Answerer:
 
 
 def default_assistant(settings: Settings) -> Answerer:
+    model = make_model(settings)
     agent: Agent[Asker, str] = Agent(
-        make_model(settings),
+        model,
         name="parley",
+        model_settings=_ANTHROPIC if model.system == "anthropic" else None,
         deps_type=Asker,
         instructions=settings.parley_system_prompt or DEFAULT_SYSTEM_PROMPT,
     )

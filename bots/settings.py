@@ -108,7 +108,9 @@ class Settings(BaseSettings):
             raise ValueError("is not one of DEBUG, INFO, WARNING, ERROR")
         return value.upper()
 
-    @field_validator("slack_api_url", "discord_api_url", "openai_base_url", "ollama_base_url", mode="after")
+    @field_validator(
+        "slack_api_url", "discord_api_url", "openai_base_url", "anthropic_base_url", "ollama_base_url", mode="after"
+    )
     @classmethod
     def _is_url(cls, value: str) -> str:
         if value and not _URL.match(value):

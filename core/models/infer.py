@@ -7,7 +7,7 @@ from typing import Literal
 from core.models.base import Model
 from core.models.errors import UserError
 
-__all__ = ["KnownModelName", "infer_model"]
+__all__ = ["KnownModelName", "infer_model", "provider_of"]
 
 KnownModelName = Literal[
     "demo",
@@ -84,7 +84,7 @@ def infer_model(model: Model | str) -> Model:
     if isinstance(model, Model):
         return model
     provider, _, name = model.partition(":")
-    match provider if name else _provider_of(model):
+    match provider if name else provider_of(model):
         case "test":
             from core.models.test import TestModel
 
@@ -132,7 +132,7 @@ def infer_model(model: Model | str) -> Model:
             raise UserError(f"Unknown model: {model}")
 
 
-def _provider_of(name: str) -> str:
+def provider_of(name: str) -> str:
     """The provider of a bare model name, "" if nobody is known by it."""
     if name in ("test", "demo"):
         return name
