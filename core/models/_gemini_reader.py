@@ -24,7 +24,7 @@ from core.models.errors import (
 )
 from core.models.usage import Usage
 
-__all__ = ["GeminiReader", "gemini_error"]
+__all__ = ["GeminiReader", "SpoiledAnswer", "gemini_error"]
 
 _FILTERED = {
     "BLOCKLIST",
@@ -41,19 +41,18 @@ _FILTERED = {
 }
 """Finish reasons of an answer Google holds back."""
 
-_UNUSABLE = {
-    "MALFORMED_FUNCTION_CALL",
-    "MALFORMED_RESPONSE",
-    "MISSING_THOUGHT_SIGNATURE",
-    "TOO_MANY_TOOL_CALLS",
-    "UNEXPECTED_TOOL_CALL",
-}
+_SPOILED = {"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"}
+_UNUSABLE = {*_SPOILED, "MISSING_THOUGHT_SIGNATURE", "TOO_MANY_TOOL_CALLS", "UNEXPECTED_TOOL_CALL"}
 """Finish reasons of an answer nothing can be done with."""
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
 _BAD_KEY = re.compile(r"api key (not valid|not found|expired)|api_key_(invalid|expired)", re.IGNORECASE)
 # a limit for the minute passes by waiting; one for the day, the month or the money does not
 _NO_MORE = re.compile(r"per_?day|per_?month|limit: 0\b|spending cap|credits? (are|is) depleted", re.IGNORECASE)
+
+
+class SpoiledAnswer(UnexpectedModelBehavior):
+    """The model wrote something Google could not read as a call; asked again it mostly does better."""
 
 
 def gemini_error(
@@ -164,9 +163,8 @@ class GeminiReader:
         if self.finish_reason in _FILTERED:
             raise ModelContentFiltered(200, self.model, said)
         if self.finish_reason in _UNUSABLE:
-            raise UnexpectedModelBehavior(
-                f"Gemini gave up its answer: {self.finish_reason}", self.finish_message or None
-            )
+            kind = SpoiledAnswer if self.finish_reason in _SPOILED else UnexpectedModelBehavior
+            raise kind(f"Gemini gave up its answer: {self.finish_reason}", self.finish_message or None)
 
     def _part(self, part: Mapping[str, Any]) -> ModelResponseStreamEvent | None:
         """One part; kinds that come only from tools of Google's own are passed over."""

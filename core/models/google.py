@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from core.models._exchange import HTTPModel, Limits, Post
-from core.models._gemini_reader import GeminiReader, gemini_error
+from core.models._gemini_reader import GeminiReader, SpoiledAnswer, gemini_error
 from core.models._gemini_wire import conversation_out, tools_out
 from core.models._openai_wire import read_json
 from core.models._parts import ResponseParts
@@ -136,6 +136,11 @@ class GeminiModel(HTTPModel):
 
     def _streamed(self, reply: Reply, limits: Limits) -> GeminiStreamedResponse:
         return GeminiStreamedResponse(reply, limits, self._model_name)
+
+    async def _wait_or_raise(self, exc: BaseException, attempt: int, limits: Limits) -> None:
+        """As for all providers; a spoiled answer is asked for again at once."""
+        if not isinstance(exc, SpoiledAnswer) or attempt > limits.retries:
+            await super()._wait_or_raise(exc, attempt, limits)
 
     def _whole(self, data: bytes) -> tuple[ModelResponse, Usage]:
         parts = ResponseParts()

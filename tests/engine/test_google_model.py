@@ -181,9 +181,20 @@ async def test_a_blocked_question_is_an_error(model: GeminiModel, server: Google
     assert len(server.requests) == 2
 
 
+async def test_a_spoiled_answer_is_asked_for_again(model: GeminiModel, server: GoogleServer) -> None:
+    """Gemini often misspells a call, and seldom twice; not once anything of the answer was shown."""
+    spoiled = Reply(finish="MALFORMED_FUNCTION_CALL")
+    server.queue(spoiled, spoiled, "ok", spoiled, "ok", Reply(["a", "b"], finish="MALFORMED_FUNCTION_CALL"))
+    assert (await stream(model))[0].parts == [TextPart("ok")]
+    assert (await model.request(ASK, None, NOTHING))[0].parts == [TextPart("ok")]
+    with pytest.raises(errors.UnexpectedModelBehavior):
+        await stream(model)
+    assert len(server.requests) == 6
+
+
 @pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
 async def test_an_answer_the_model_spoiled_is_named(model: GeminiModel, server: GoogleServer, reason: str) -> None:
-    """What it tried to call is in the error."""
+    """What it tried to call is in the error, when it does not get it right."""
     server.reply(Reply(finish=reason, finish_message="print(default_api.roll("))
     for asking in (stream(model), model.request(ASK, None, NOTHING)):
         with pytest.raises(errors.UnexpectedModelBehavior, match=reason) as caught:
