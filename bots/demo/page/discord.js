@@ -37,7 +37,6 @@ export class DiscordPane extends Pane {
     this.threads = new Map(snapshot.threads.map((thread) => [thread.id, thread]));
     this.typing = new Map();
     snapshot.typing.forEach((place) => this.types(place));
-    if (this.place && !this.parent(this.place)) this.place = snapshot.channels[0].id;
     super.load(snapshot);
   }
 
@@ -76,8 +75,8 @@ export class DiscordPane extends Pane {
     }, TYPING_MS);
   }
 
-  parent(place) {
-    return this.threads.get(place)?.parent ?? this.placeName(place) ?? (this.isDirect(place) ? place : null);
+  knows(place) {
+    return super.knows(place) || this.threads.has(place);
   }
 
   key(event) {

@@ -21,19 +21,21 @@ export class Pane {
   }
 
   load(snapshot) {
+    const direct = this.isDirect(this.place);
+    const handle = this.people.find((person) => person.id === this.me)?.handle;
     this.people = snapshot.people;
     this.bot = snapshot.bot;
     this.dms = snapshot.dms;
     this.channels = snapshot.channels;
     this.commands = snapshot.commands;
-    if (!this.people.some((person) => person.id === this.me)) this.me = this.people[0].id;
+    this.me = (this.people.find((person) => person.handle === handle) ?? this.people[0]).id;
     this.messages.clear();
     for (const message of snapshot.messages) this.keep(message);
     this.persons.replaceChildren(...this.people.map((person) =>
       el("option", { value: person.id, selected: person.id === this.me,
         text: person.name + (person.admin ? " (admin)" : person.guest ? " (guest)" : "") })));
-    if (!this.place) this.place = this.channels[0].id;
-    else if (this.isDirect(this.place)) this.place = this.dms[this.me];
+    if (direct) this.place = this.dms[this.me]; // after a restart of the demo all ids may be others
+    else if (!this.knows(this.place)) this.place = this.channels[0].id;
     this.draw();
   }
 
@@ -50,6 +52,10 @@ export class Pane {
     this.unread.clear();
     for (const message of this.messages.values()) message.version = this.version; // mentions of me look different
     this.draw();
+  }
+
+  knows(place) {
+    return this.placeName(place) !== undefined || this.isDirect(place);
   }
 
   isDirect(place) {
