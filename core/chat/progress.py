@@ -40,9 +40,9 @@ class Progress:
             case RunEvent.tool_call_completed.value:
                 self.status = texts.THINKING
                 return not self.text
-            case RunEvent.run_completed.value if isinstance(event.content, str) and not self.text:
-                self.text = event.content  # an engine that does not stream
-                return True
+            case RunEvent.run_completed.value if event.content is not None and not self.text:
+                self.text = event.get_content_as_string()  # an engine that does not stream, or a typed result
+                return bool(self.text)
             case _:
                 return False
 

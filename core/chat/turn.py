@@ -47,6 +47,8 @@ MOST_FAREWELLS = 2
 
 STORE_PATIENCE_S = 60.0
 
+COURTESY_S = 3.0
+
 THINKING_AFTER_S = 1.5
 """When a person has waited this long without any text, a line says that something is going on."""
 
@@ -119,6 +121,7 @@ class _Attempt:
         self._placement = Placement(message.thread_id, message.origin)
         self._journal = Journal()
         self._progress = Progress()
+        self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
         self._status_due = False  # a quick answer needs no line that says it is coming
         self._started = _now()
 
@@ -147,11 +150,16 @@ class _Attempt:
             reply.show(Draft(conclusion.text, notice=conclusion.notice, final=True))
             delivery = await writing
             greeting.cancel()
-        conclusion = _with_first_text(conclusion, reply.first_text_at, self._started)
-        with contextlib.suppress(SurfaceError):
-            await self._surface.status(self._placement, busy=False)
+        conclusion = _timed(conclusion, reply.first_text_at, self._started)
+        await self._say_done()
         await self._seal(conclusion)
         self._log_end(conclusion, delivery)
+
+    async def _say_done(self) -> None:
+        """Clear the typing line; a platform that does not answer must not hold up the seal."""
+        with contextlib.suppress(SurfaceError, TimeoutError):
+            async with asyncio.timeout(COURTESY_S):
+                await self._surface.status(self._placement, busy=False)
 
     async def _read_journal(self) -> Journal:
         try:
@@ -213,9 +221,9 @@ class _Attempt:
 
     async def _run_engine(self, reply: Reply) -> Conclusion:
         """Run the engine until it ends, is stopped or takes too long."""
-        history = codec.load_history(
-            await self._lease.history(), self._turns.settings.history_chars, self._lease.thread_id
-        )
+        turns = await self._lease.history()
+        history = codec.load_history(turns, self._turns.settings.history_chars, self._lease.thread_id)
+        self._given = "".join(turns)[-self._turns.settings.history_chars :]
         consuming = asyncio.create_task(
             self._consume(await self._prompt(), history, reply), name=f"run:{self._turn_id}"
         )
@@ -306,7 +314,7 @@ class _Attempt:
             used.request_tokens or 0, used.response_tokens or 0, (used.details or {}).get("cached_tokens", 0)
         )
         if not used.request_tokens and progress.text:
-            tokens = Tokens.estimated(self._message.text, progress.text)
+            tokens = Tokens.estimated(self._given + self._message.text, progress.text)
         price = price_nano_usd(self._turns.provider, progress.model, tokens.input, tokens.output, tokens.cached)
         return TurnUsage(
             scope=message.scope,
@@ -359,10 +367,12 @@ def _model_label(provider: str, model: str) -> str:
     return f"{provider}:{model}" if provider and model and provider != model else model or provider or "unknown"
 
 
-def _with_first_text(conclusion: Conclusion, at: float | None, started: float) -> Conclusion:
-    if conclusion.usage is None or at is None:
+def _timed(conclusion: Conclusion, first_text_at: float | None, started: float) -> Conclusion:
+    """The times of a Turn whose answer has just been shown."""
+    if conclusion.usage is None:
         return conclusion
-    return replace(conclusion, usage=replace(conclusion.usage, first_text_s=at - started))
+    first = first_text_at - started if first_text_at is not None else None
+    return replace(conclusion, usage=replace(conclusion.usage, first_text_s=first, seconds=_now() - started))
 
 
 async def _patiently(write: Callable[[], Awaitable[object]]) -> None:
