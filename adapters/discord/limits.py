@@ -16,5 +16,5 @@ LIMITS = Limits(
     measure=measure,
     post=Rate(burst=3, per_s=0.9),
     edit=Rate(burst=3, per_s=0.9),
-    min_gap_s=1.0,
+    min_gap_s=0.7,
 )
