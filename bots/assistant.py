@@ -26,6 +26,8 @@ name of another person in the same thread. Do not mention or ping people or chan
 _KEYS = {
     "openai": ("OPENAI_API_KEY", "https://platform.openai.com/api-keys"),
     "anthropic": ("ANTHROPIC_API_KEY", "https://platform.claude.com/settings/keys"),
+    "google": ("GEMINI_API_KEY", "https://aistudio.google.com/apikey"),
+    "google-gla": ("GEMINI_API_KEY", "https://aistudio.google.com/apikey"),
 }
 """Of a provider that needs one: the setting with its key, and where to make one."""
 
@@ -44,6 +46,8 @@ def model_name(settings: Settings) -> str:
         return "openai:gpt-4o"
     if secret(settings.anthropic_api_key):
         return "anthropic:claude-sonnet-4-5"
+    if secret(settings.gemini_api_key):
+        return "google:gemini-2.5-pro"
     return "demo"
 
 
@@ -77,6 +81,11 @@ def _model(provider: str, name: str, settings: Settings) -> Model | None:
 
             key, address = secret(settings.anthropic_api_key), settings.anthropic_base_url
             return AnthropicModel(name, base_url=address or None, api_key=key or None)
+        case "google" | "google-gla":
+            from core.models.google import GeminiModel
+
+            key, address = secret(settings.gemini_api_key), settings.gemini_base_url
+            return GeminiModel(name, base_url=address or None, api_key=key or None)
         case "ollama":
             from core.models.openai import OpenAIModel
 

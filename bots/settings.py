@@ -109,7 +109,13 @@ class Settings(BaseSettings):
         return value.upper()
 
     @field_validator(
-        "slack_api_url", "discord_api_url", "openai_base_url", "anthropic_base_url", "ollama_base_url", mode="after"
+        "slack_api_url",
+        "discord_api_url",
+        "openai_base_url",
+        "anthropic_base_url",
+        "gemini_base_url",
+        "ollama_base_url",
+        mode="after",
     )
     @classmethod
     def _is_url(cls, value: str) -> str:

@@ -224,8 +224,10 @@ def test_a_call_without_arguments_is_whole() -> None:
 
 @pytest.fixture
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PARLEY_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PARLEY_MODEL", raising=False)
+    for provider in ("OPENAI", "ANTHROPIC", "GEMINI"):
+        monkeypatch.delenv(f"{provider}_API_KEY", raising=False)
+        monkeypatch.delenv(f"{provider}_BASE_URL", raising=False)
 
 
 def settings(**given: Any) -> Settings:

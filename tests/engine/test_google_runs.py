@@ -1,12 +1,18 @@
 """Agents with Gemini over the wire, against a server that refuses broken conversations."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from bots.assistant import default_assistant, make_model, model_name
+from bots.settings import Settings
 from core import Agent, UnexpectedModelBehavior
+from core.chat.answerer import Asker
+from core.errors import ConfigError
 from core.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from core.models import FallbackModel, GeminiModel, OpenAIModel
 from core.models.errors import ModelStreamBroken
@@ -182,3 +188,57 @@ async def test_a_history_stored_before_signatures_goes_on(agent: Agent, server: 
         ModelResponse([TextPart("Rolling."), ToolCallPart("roll", {"sides": 6})], "gemini-2.5-pro"),
     ]
     assert (await agent.run("Well?", message_history=history)).data == "Hello"
+
+
+@pytest.fixture
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PARLEY_MODEL", raising=False)
+    for provider in ("OPENAI", "ANTHROPIC", "GEMINI"):
+        monkeypatch.delenv(f"{provider}_API_KEY", raising=False)
+        monkeypatch.delenv(f"{provider}_BASE_URL", raising=False)
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(_env_file=None, **given)  # type: ignore[call-arg]  # pydantic-settings' own parameter
+
+
+@pytest.mark.usefixtures("_no_keys")
+def test_google_answers_where_only_its_key_is_set() -> None:
+    """Other keys come first, and what PARLEY_MODEL says before all of them."""
+    assert model_name(settings(gemini_api_key="k")) == "google:gemini-2.5-pro"
+    assert model_name(settings(gemini_api_key="k", anthropic_api_key="k")) == "anthropic:claude-sonnet-4-5"
+    assert model_name(settings(gemini_api_key="k", parley_model="demo")) == "demo"
+
+
+@pytest.mark.usefixtures("_no_keys")
+@pytest.mark.parametrize("name", ["google:gemini-2.5-pro", "google-gla:gemini-2.5-pro", "gemini-2.5-pro"])
+def test_a_missing_key_is_named_at_the_start(name: str) -> None:
+    """With the setting to change, and where to get what it needs; a wrong address is named as well."""
+    with pytest.raises(ConfigError, match="GEMINI_API_KEY") as caught:
+        make_model(settings(parley_model=name))
+    assert "aistudio.google.com" in str(caught.value) and f"PARLEY_MODEL={name}" in str(caught.value)
+    with pytest.raises(ConfigError, match="GEMINI_BASE_URL"):
+        Settings.load(_env_file=None, gemini_base_url="generativelanguage.googleapis.com")
+
+
+@pytest.mark.usefixtures("_no_keys")
+def test_vertex_is_refused_at_the_start() -> None:
+    """Its names look like Google's others, but it takes no API key."""
+    with pytest.raises(ConfigError, match="Vertex AI"):
+        make_model(settings(parley_model="google-vertex:gemini-2.5-pro", gemini_api_key="k"))
+
+
+@pytest.mark.usefixtures("_no_keys")
+@pytest.mark.parametrize("name", ["google:gemini-3-pro-preview", "gemini-3-pro-preview"])
+async def test_the_assistant_answers_with_key_and_address_of_the_settings(server: GoogleServer, name: str) -> None:
+    """They may stand in `.env` alone, out of the environment's sight; its tools are ones that Google takes."""
+    assistant: Any = default_assistant(
+        settings(parley_model=name, gemini_api_key="secret", gemini_base_url=server.base_url)
+    )
+    server.queue(Reply([call("roll_dice", {"dice": "1d6"}, "", "c2ln")]), "Done.")
+    fields = {field.name: "x" for field in dataclasses.fields(Asker)}
+    result = await assistant.run("Roll", deps=Asker(**fields))  # type: ignore[arg-type]  # any texts will do
+    await assistant.aclose()
+    assert result.data == "Done."
+    assert server.requests[0].headers["x-goog-api-key"] == "secret"
+    assert "1d6:" in server.requests[1].contents[2]["parts"][0]["functionResponse"]["response"]["output"]
