@@ -16,6 +16,7 @@ import sys
 from types import NoneType
 from typing import Any, Literal, overload
 
+from core.agent._loop_thread import private_loop
 from core.agent.agent import Agent as AsyncAgent
 from core.agent.agent import Prompt, ResultDataT
 from core.agent.media import Audio, File, Image, Video
@@ -67,3 +68,10 @@ class Agent(AsyncAgent[AgentDepsT, ResultDataT]):
             return self.run_sync(user_prompt, stream=True, **options)
         result: AgentRunResult[ResultDataT] = self.run_sync(user_prompt, **options)
         return result
+
+    def close(self) -> None:
+        """Give back the connections of the agent's model; the agent may be used again afterwards.
+
+        At the end of the process it happens by itself.
+        """
+        private_loop().run(self.aclose())

@@ -14,7 +14,7 @@ import contextvars
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Generator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 __all__ = ["LoopThread", "private_loop"]
@@ -29,6 +29,7 @@ class LoopThread:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._closing = False
+        self._iterated: dict[int, AsyncIterator[Any]] = {}  # what is being iterated over
         self._thread = threading.Thread(target=self.loop.run_forever, name="parley-engine", daemon=True)
         self._thread.start()
 
@@ -60,6 +61,10 @@ class LoopThread:
         self.loop.call_soon_threadsafe(start)
         try:
             return done.result()
+        except CancelledError:
+            if self._closing:  # a thread that outlives the process' work ends with it, and quietly
+                raise SystemExit from None
+            raise
         except BaseException:
             if not done.done():
                 self.loop.call_soon_threadsafe(lambda: [task.cancel() for task in started])
@@ -70,27 +75,28 @@ class LoopThread:
     def iterate(self, items: AsyncIterator[T]) -> Generator[T, None, None]:
         """The items of an async iterator, one by one. Leaving early closes it."""
         end = object()
+        self._iterated[id(items)] = items
         try:
             while (item := self.run(_next(items, end))) is not end:
                 yield item
         finally:
-            if (aclose := getattr(items, "aclose", None)) is not None:
-                self._finish(aclose)
+            self._iterated.pop(id(items), None)
+            self._finish(items)
 
-    def _finish(self, aclose: Any) -> None:
+    def _finish(self, items: AsyncIterator[Any]) -> None:
         """Close an iterator, wherever it is dropped: also by a garbage collection in our thread, or at the very end."""
         if threading.current_thread() is self._thread:
-            self.loop.create_task(aclose())
+            self.loop.create_task(_close(items))
         elif self.is_open:
-            self.run(aclose())
+            self.run(_close(items))
 
     def close(self) -> None:
         """Cancel what runs, close what is open in the loop, and end the thread."""
         if not self.is_open:
             return
+        self._closing = True
         with contextlib.suppress(Exception):
             asyncio.run_coroutine_threadsafe(self._wind_up(), self.loop).result(GRACE_S)
-        self._closing = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(GRACE_S)
         if not self._thread.is_alive():
@@ -102,7 +108,14 @@ class LoopThread:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=GRACE_S / 2)
+        for items in [*self._iterated.values()]:  # from the outside in, which the next line does not do
+            await _close(items)
         await self.loop.shutdown_asyncgens()  # also closes the connections, see core.models
+
+
+async def _close(items: AsyncIterator[Any]) -> None:
+    if (aclose := getattr(items, "aclose", None)) is not None:
+        await aclose()
 
 
 async def _next(items: AsyncIterator[Any], end: object) -> Any:
