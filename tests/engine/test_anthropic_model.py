@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from core.messages import (
+    ModelMessage,
     ModelRequest,
     ModelResponse,
     PartDeltaEvent,
@@ -29,7 +30,7 @@ from core.models import (
 from core.models.usage import Usage
 from tests.providers.anthropic_server import AnthropicServer, Call, Redacted, Reply, Thought
 
-ASK = [ModelRequest([UserPromptPart("Hi there")])]
+ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
 NOTHING = ModelRequestParameters()
 
 
@@ -273,10 +274,10 @@ async def test_a_stream_that_is_cut_keeps_its_beginning(model: AnthropicModel, s
 @pytest.mark.parametrize(
     ("settings", "reply", "phase"),
     [
-        ({"first_event_timeout": 0.1}, Reply(["a"], before=lambda: asyncio.Event().wait()), "first event"),
+        ({"first_event_timeout": 0.3}, Reply(["a"], before=lambda: asyncio.Event().wait()), "first event"),
         ({"first_event_timeout": 9, "idle_timeout": 0.1}, Reply([["a", "b"]], hang_after=4), "idle"),
-        ({"timeout": 0.2}, Reply(["a"], hang_after=1), "whole request"),
-        ({"timeout": 0.2}, Reply([["a", "b"]], hang_after=4), "whole request"),
+        ({"timeout": 0.3}, Reply(["a"], hang_after=1), "whole request"),
+        ({"timeout": 0.3}, Reply([["a", "b"]], hang_after=4), "whole request"),
     ],
 )
 async def test_silence_ends_in_a_timeout_that_says_which(

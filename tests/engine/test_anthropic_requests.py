@@ -49,7 +49,9 @@ async def model(server: AnthropicServer) -> AsyncIterator[AnthropicModel]:
 
 
 def ask(*content: UserContent) -> ModelRequest:
-    return ModelRequest([UserPromptPart(content if len(content) > 1 else content[0] if content else "")])
+    if len(content) == 1 and isinstance(content[0], str):
+        return ModelRequest([UserPromptPart(content[0])])
+    return ModelRequest([UserPromptPart(content)])
 
 
 def text(said: str) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
-from core.messages import ModelRequest, ModelResponse, TextPart, ThinkingPart, ToolCallPart, UserPromptPart
+from core.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    UserPromptPart,
+)
 from core.models import AnthropicModel, ModelRequestParameters, errors
 from tests.providers.anthropic_server import (
     AnthropicServer,
@@ -21,7 +29,7 @@ from tests.providers.anthropic_server import (
     stream_bytes,
 )
 
-ASK = [ModelRequest([UserPromptPart("Hi there")])]
+ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
 NOTHING = ModelRequestParameters()
 EVERYTHING = Reply(
     [Thought(["hm ", "世"], "sig-1"), Redacted("enc-1"), ["Grü", "ße 👋"], Call("roll", '{"n": "é"}', "t1", 3)]

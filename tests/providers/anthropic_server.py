@@ -180,6 +180,19 @@ class AnthropicServer:
             await self._runner.cleanup()
 
     async def _serve(self, http: web.Request) -> web.StreamResponse:
+        self._open_streams += 1
+        self.idle.clear()
+        try:
+            return await self._handle(http)
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.gone.set()
+            raise
+        finally:
+            self._open_streams -= 1
+            if not self._open_streams:
+                self.idle.set()
+
+    async def _handle(self, http: web.Request) -> web.StreamResponse:
         # documented is x-api-key; the SDK sends the same key as a bearer token since its version 2
         if not (http.headers.get("x-api-key") or http.headers.get("authorization", "").startswith("Bearer ")):
             return _refusal(Reply(status=401, error={"message": "x-api-key header is required"}))
@@ -196,21 +209,11 @@ class AnthropicServer:
             computed = self._script(request)
             answer = await computed if inspect.isawaitable(computed) else computed
         reply = as_reply(answer)
-        self._open_streams += 1
-        self.idle.clear()
-        try:
-            if reply.before is not None:
-                await reply.before()
-            if reply.status != 200 or reply.body is not None:
-                return _refusal(reply)
-            return await self._answer(http, request, reply)
-        except (asyncio.CancelledError, ConnectionResetError):
-            self.gone.set()
-            raise
-        finally:
-            self._open_streams -= 1
-            if not self._open_streams:
-                self.idle.set()
+        if reply.before is not None:
+            await reply.before()
+        if reply.status != 200 or reply.body is not None:
+            return _refusal(reply)
+        return await self._answer(http, request, reply)
 
     async def _answer(self, http: web.Request, request: Request, reply: Reply) -> web.StreamResponse:
         if not request.stream:
