@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from adapters.emulators.slack import Change, Delivery, Ephemeral, Message, SlackEmulator
+from adapters.emulators.slack import Change, Delivery, Ephemeral, Message, Settings, SlackEmulator
 from adapters.emulators.slack import SlackError as SlackRefusal
 from adapters.emulators.slack.wire import stored_json
 from bots.demo.pane import Json, Refusal, Tell, text_in
@@ -26,8 +27,11 @@ _VERBS = (
 
 
 def peopled_slack() -> SlackEmulator:
-    """A workspace with Grace in it as well, and Parley in both channels."""
-    slack = SlackEmulator()
+    """A workspace with Grace in it as well, and Parley in both channels.
+
+    The seed is new each time: it makes the ids of messages, and the store remembers those of earlier demos.
+    """
+    slack = SlackEmulator(settings=Settings(seed=secrets.randbits(64)))
     slack.workspace.team = replace(slack.workspace.team, name="Parley's friends")
     grace = slack.add_user("grace", real_name="Grace Hopper")
     for name in ("general", "random"):

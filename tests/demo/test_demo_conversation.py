@@ -39,6 +39,23 @@ def place_of(platform: str, snapshot: dict[str, Any]) -> dict[str, str]:
     return {"user": ADA, "channel": GENERAL} if platform == "slack" else discord_place(snapshot)
 
 
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+async def test_a_demo_answers_on_the_store_of_an_earlier_one(
+    platform: str,
+    paced_demo: Callable[[float], Any],
+    page_of: Callable[[Any], Any],
+    web: aiohttp.ClientSession,
+) -> None:
+    """The store keeps what it has seen; a new demo must not repeat the ids of the last one."""
+    for _ in range(2):
+        async with paced_demo(0) as demo, web.ws_connect(f"{demo.address}/live", max_msg_size=0) as socket:
+            page = page_of(socket)
+            snapshot = await page.next()
+            await page.act(platform, do="say", text="@Parley my name is Ada", **place_of(platform, snapshot))
+            bot = snapshot[platform]["bot"]["id"]
+            await page.message(platform, lambda m, bot=bot: m["user"] == bot and "Nice" in text_of(m["wire"]))
+
+
 async def test_the_snapshot_shows_who_and_what_is_there(page: Any) -> None:
     """The page draws itself from this alone."""
     snapshot = page.heard[0]
