@@ -60,7 +60,7 @@ class Agent(AsyncAgent[AgentDepsT, ResultDataT]):
 
     def run(
         self, user_prompt: Prompt | None = None, *, stream: bool = False, **options: Any
-    ) -> AgentRunResult[ResultDataT] | SyncRunEvents:
+    ) -> AgentRunResult[Any] | SyncRunEvents:
         """Answer `user_prompt`: the result, or with `stream` an iterator of events. Options as in `core.Agent.run`."""
         if self.name is None and options.get("infer_name", True):
             self._infer_name(sys._getframe(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import pydantic
@@ -11,9 +12,9 @@ import pydantic_core
 
 from core.agent.tools import RunContext, Tool
 from core.messages import RetryPromptPart, ToolCallPart, ToolReturnPart
-from core.models.errors import ModelRetry, UnexpectedModelBehavior
+from core.models.errors import ModelRetry, RunTimeout, UnexpectedModelBehavior
 
-__all__ = ["Retries", "call_tool", "run_together"]
+__all__ = ["Retries", "call_tool", "error_details", "run_together", "within"]
 
 T = TypeVar("T")
 GRACE_S = 1.0  # seconds a cancelled tool has to clean up; a run that was stopped waits no longer
@@ -49,8 +50,7 @@ async def call_tool(
             content = await tool.call(call.args, ctx)
     except pydantic.ValidationError as exc:
         retries.next(tool, exc)
-        errors = exc.errors(include_url=False, include_context=False)
-        return RetryPromptPart(errors, tool.name, call.tool_call_id)
+        return RetryPromptPart(error_details(exc), tool.name, call.tool_call_id)
     except ModelRetry as exc:
         retries.next(tool, exc)
         return RetryPromptPart(exc.message, tool.name, call.tool_call_id)
@@ -61,6 +61,15 @@ async def call_tool(
         return RetryPromptPart(f"Timed out after {timeout:g} seconds.", tool.name, call.tool_call_id)
     retries.reset(tool.name)
     return ToolReturnPart(tool.name, _storable(content), call.tool_call_id)
+
+
+def error_details(exc: pydantic.ValidationError) -> list[pydantic_core.ErrorDetails]:
+    """What was wrong, in a form that can be stored: exceptions become their text."""
+    errors = exc.errors(include_url=False)
+    for error in errors:
+        if (ctx := error.get("ctx")) is not None:
+            error["ctx"] = {key: str(value) if isinstance(value, Exception) else value for key, value in ctx.items()}
+    return errors
 
 
 def _storable(content: Any) -> Any:
@@ -106,3 +115,21 @@ async def run_together(jobs: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> 
             await asyncio.wait([owner], timeout=GRACE_S)
         if owner.done() and not owner.cancelled():
             owner.exception()  # it was raised above, or nobody is left to hear it
+
+
+async def within(seconds: float, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The events of a run that may take `seconds` from the first read on. Raises RunTimeout when they have passed."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    async with aclosing(events):
+        while True:
+            limit = asyncio.timeout_at(deadline)
+            try:
+                async with limit:  # never around a yield: whoever reads is not ours to cancel
+                    event = await anext(events)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as exc:
+                if not limit.expired():
+                    raise
+                raise RunTimeout(seconds) from exc
+            yield event

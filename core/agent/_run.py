@@ -9,18 +9,19 @@ every tool call has a return.
 from __future__ import annotations
 
 import functools
+import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, cast
 
 import pydantic
 from typing_extensions import TypeVar
 
 from core.agent._again import Again
-from core.agent._calls import Retries, call_tool, run_together
+from core.agent._calls import Retries, call_tool, error_details, run_together, within
 from core.agent._history import cancelled, close_calls, interrupted, repaired, with_instructions
 from core.agent._output import ResultSchema, ResultTool
 from core.agent._prompts import Instructions, SystemPrompt, Validator
@@ -51,6 +52,7 @@ from core.models.usage import Usage, UsageLimits
 
 __all__ = ["EndStrategy", "FinalResult", "Plan", "ResponseEnded", "Run", "RunEnded"]
 
+log = logging.getLogger(__name__)
 EndStrategy = Literal["early", "exhaustive"]
 ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
 
@@ -114,6 +116,7 @@ class Plan:
     again: Again = field(default_factory=Again)
     tool_call_limit: int | None = None
     agent: Any = None
+    run_timeout: float | None = None
 
 
 @dataclass
@@ -130,12 +133,16 @@ class Run(Generic[ResultDataT]):
     step: int = 0
     tool_calls: int = 0
     findings: Findings = field(default_factory=Findings)
+    over: bool = False
 
     def __post_init__(self) -> None:
         self._before = len(self.messages)
         self._retries = Retries(self.plan.retries)
         self._result_retries = 0
         self._returns: dict[int, ModelRequestPart] = {}
+        self._ran: set[int] = set()  # the positions of calls whose tool ran, or would have
+        self._steered: list[ModelRequestPart] = []
+        self._priced: Usage | None = None  # the usage whose price was looked up last
         self._stop: str | None = None  # what a tool that ended the run said
 
     # --- what callers read ---
@@ -152,8 +159,12 @@ class Run(Generic[ResultDataT]):
 
     # --- the loop ---
 
-    async def events(self) -> AsyncGenerator[LoopEvent, None]:
+    def events(self) -> AsyncGenerator[LoopEvent, None]:
         """Everything that happens, to its end. Closing it, or cancelling whoever waits for it, ends the run."""
+        seconds = self.plan.run_timeout
+        return self._loop() if seconds is None else within(seconds, self._loop())
+
+    async def _loop(self) -> AsyncGenerator[LoopEvent, None]:
         try:
             request: ModelRequest | None = await self.first_request()
             while request is not None:
@@ -167,23 +178,46 @@ class Run(Generic[ResultDataT]):
                 request = self.next_request(parts)
             assert self.result is not None
             yield RunEnded(self.result)
-        finally:
+        except Exception:
+            self.close(failed=True)
+            raise
+        except BaseException:
             self.close()
+            raise
 
     def next_request(self, parts: list[ModelRequestPart]) -> ModelRequest | None:
-        """The request that tells the model `parts`; None when the run is over, and then they end the history."""
+        """The request that tells the model `parts`; None when the run is over, and then they end the history.
+
+        What was steered meanwhile keeps the run going: its result so far is one of its answers then.
+        """
         request = ModelRequest(parts)
-        if self.result is None:
-            return request
-        if parts:
+        if self.result is not None and parts and (self._stop is not None or not self._steered):
             self.messages.append(request)
+            request = ModelRequest([])
         if self._stop is not None:  # it was shown as the answer, so the next run has to know of it
             self.messages.append(ModelResponse([TextPart(self._stop)]))
-        return None
+        if self.result is not None and not self._steered:
+            self.over = True
+            return None
+        self.result, self._stop = None, None
+        return request
 
-    def close(self) -> None:
-        """Leave a history to go on from. Safe to call more than once."""
-        close_calls(self.messages, self._returns)
+    def steer(self, content: str | Sequence[UserContent]) -> bool:
+        """Say something to the model in its next request; see `AgentRun.steer`."""
+        if not self.over:
+            self._steered.append(UserPromptPart(content))
+        return not self.over
+
+    def close(self, *, failed: bool = False) -> None:
+        """Leave a history to go on from. Safe to call more than once.
+
+        failed: by an error. A history that ends in the calls it came from says more than one that calls them
+        cancelled, so it stays as it is, unless a tool had finished, whose work must not be forgotten. (What calls are
+        left open is closed when the history is used again.)
+        """
+        self.over = True
+        if not failed or any(isinstance(part, ToolReturnPart) for part in self._returns.values()):
+            close_calls(self.messages, self._returns)
 
     async def first_request(self) -> ModelRequest:
         """What is said first: system prompts where there is no history yet, and the prompt."""
@@ -193,7 +227,7 @@ class Run(Generic[ResultDataT]):
             await self._renew_dynamic_prompts(ctx)
         else:
             for prompt in self.plan.system_prompts:
-                if text := await prompt.text(ctx):
+                if (text := await prompt.text(ctx)) or prompt.dynamic:
                     parts.append(SystemPromptPart(text, prompt.ref if prompt.dynamic else None))
         parts.append(UserPromptPart(self.plan.prompt))
         return ModelRequest(parts)
@@ -213,6 +247,9 @@ class Run(Generic[ResultDataT]):
     async def ask(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[LoopEvent, None]:
         """One request and its response, which becomes the last message."""
         plan = self.plan
+        if self._steered:
+            request = replace(request, parts=[*request.parts, *self._steered])
+            self._steered.clear()
         self.messages.append(request)
         plan.limits.check_before_request(self.usage)
         self.step += 1
@@ -223,7 +260,7 @@ class Run(Generic[ResultDataT]):
             texts = [await instructions.text(ctx) for instructions in plan.instructions]
             sent = with_instructions(sent, "\n\n".join(text for text in texts if text))
         self.usage.requests += 1
-        self._returns = {}
+        self._returns, self._ran = {}, set()
         if stream:
             async with aclosing(self._read_stream(sent, parameters)) as events:
                 async for event in events:
@@ -232,6 +269,7 @@ class Run(Generic[ResultDataT]):
         started = time.perf_counter()
         response, usage = await plan.again.request(plan.model, sent, plan.settings, parameters)
         self.usage.incr(usage)
+        self._charge(response.model_name, usage)
         self.messages.append(response)
         seconds = time.perf_counter() - started
         for index, part in enumerate(response.parts):
@@ -245,7 +283,7 @@ class Run(Generic[ResultDataT]):
         plan = self.plan
         started = time.perf_counter()
         first: float | None = None
-        checked = plan.limits.has_token_limits()
+        checked = plan.limits.has_token_limits() or plan.limits.cost_limit is not None
         asked = plan.again.stream(plan.model, sent, plan.settings, parameters)
         async with asked as streamed, aclosing(streamed):
             self.streamed = streamed
@@ -255,12 +293,13 @@ class Run(Generic[ResultDataT]):
                     if first is None:
                         first = time.perf_counter() - started
                     if checked:
-                        plan.limits.check_tokens(self.usage + streamed.usage())
+                        self._check_so_far(streamed)
                     yield event
                 whole = True
             finally:
                 usage = streamed.usage()
                 self.usage.incr(usage)
+                self._charge(streamed.model_name, usage)
                 self.streamed = None
                 response = streamed.get() if whole else interrupted(streamed.get())
                 if response is not None:
@@ -268,6 +307,25 @@ class Run(Generic[ResultDataT]):
         assert response is not None
         plan.limits.check_tokens(self.usage)
         yield ResponseEnded(response, usage, time.perf_counter() - started, first)
+
+    def _check_so_far(self, streamed: StreamedResponse) -> None:
+        """Raise UsageLimitExceeded as soon as a response that streams goes beyond a limit."""
+        limits, usage = self.plan.limits, streamed.usage()
+        so_far = self.usage + usage
+        if usage != self._priced:  # prices are looked up, which costs more than to compare
+            self._priced = replace(usage)
+            so_far.cost += limits.cost(streamed.model_name, usage) or 0.0
+        limits.check_tokens(so_far)
+
+    def _charge(self, model_name: str | None, usage: Usage) -> None:
+        """Count what a response cost, if it matters."""
+        if self.plan.limits.cost_limit is None:
+            return
+        name = model_name or self.plan.model.model_name
+        cost = self.plan.limits.cost(name, usage)
+        if cost is None:
+            log.warning("run.price_unknown", extra={"model": name})
+        self.usage.cost += cost or 0.0
 
     async def _parameters(self) -> ModelRequestParameters:
         plan = self.plan
@@ -293,8 +351,9 @@ class Run(Generic[ResultDataT]):
             async with aclosing(self._handle_calls(calls)) as events:
                 async for event in events:
                     yield event
-            # a tool that cancelled itself has left nothing
-            parts += [self._returns.get(at) or cancelled(call) for at, call in enumerate(calls)]
+            # what needed no tool to run comes first; a tool that cancelled itself has left nothing
+            for at in sorted(range(len(calls)), key=lambda at: at in self._ran):
+                parts.append(self._returns.get(at) or cancelled(calls[at]))
             if self._stop is not None and self.result is None:
                 if not self.plan.result.allow_text:
                     raise UnexpectedModelBehavior(f"A tool ended the run before it had a result: {self._stop}")
@@ -309,7 +368,7 @@ class Run(Generic[ResultDataT]):
             )
         else:
             try:
-                self.result = FinalResult(await self._validated("\n\n".join(texts), None))
+                self.result = FinalResult(await self.validated("\n\n".join(texts), None))
             except ModelRetry as exc:
                 self._retry_result(exc)
                 parts.append(RetryPromptPart(exc.message))
@@ -326,12 +385,15 @@ class Run(Generic[ResultDataT]):
             tool = self.plan.tools.get(call.tool_name)
             if at in self._returns:
                 continue
+            if tool is None:
+                self._returns[at] = self._unknown(call)
+                continue
             if self.result is not None and self.plan.end_strategy == "early":
                 text = "Tool not executed - a final result was already processed."
                 self._returns[at] = ToolReturnPart(call.tool_name, text, call.tool_call_id)
-            elif tool is None:
-                self._returns[at] = self._unknown(call)
-            elif most is not None and self.tool_calls + len(jobs) >= most:
+                continue
+            self._ran.add(at)
+            if most is not None and self.tool_calls + len(jobs) >= most:
                 text = f"Tool not executed - the limit of {most} tool calls is reached. Answer without further calls."
                 self._returns[at] = ToolReturnPart(call.tool_name, text, call.tool_call_id)
             else:
@@ -375,8 +437,7 @@ class Run(Generic[ResultDataT]):
                 self._returns[at] = ToolReturnPart(call.tool_name, "Final result processed.", call.tool_call_id)
             except pydantic.ValidationError as exc:
                 failed = exc
-                errors = exc.errors(include_url=False, include_context=False)
-                self._returns[at] = RetryPromptPart(errors, call.tool_name, call.tool_call_id)
+                self._returns[at] = RetryPromptPart(error_details(exc), call.tool_name, call.tool_call_id)
             except ModelRetry as exc:
                 failed = exc
                 self._returns[at] = RetryPromptPart(exc.message, call.tool_name, call.tool_call_id)
@@ -391,10 +452,10 @@ class Run(Generic[ResultDataT]):
                 self._returns[at] = ToolReturnPart(part.tool_name or "", text, part.tool_call_id)
 
     async def _result_of(self, tool: ResultTool, call: ToolCallPart) -> FinalResult[Any]:
-        data = await self._validated(tool.validate(call), call)
+        data = await self.validated(tool.validate(call), call)
         return FinalResult(data, call.tool_name, call.tool_call_id)
 
-    async def _validated(self, data: Any, call: ToolCallPart | None) -> Any:
+    async def validated(self, data: Any, call: ToolCallPart | None) -> Any:
         """`data` through the agent's validators. Raises ModelRetry."""
         if not self.plan.validators:
             return data
@@ -407,7 +468,8 @@ class Run(Generic[ResultDataT]):
         return data
 
     def _unknown(self, call: ToolCallPart) -> RetryPromptPart:
-        self._retry_result(None)
+        if self.result is None:
+            self._retry_result(None)
         known = [*self.plan.tools, *self.plan.result.tools]
         hint = f"Available tools: {', '.join(known)}" if known else "No tools available."
         text = f"Unknown tool name: {call.tool_name!r}. {hint}"

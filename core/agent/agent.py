@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from types import FrameType, NoneType
-from typing import Any, Generic, Literal, TypeAlias, TypeGuard, cast, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeGuard, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -25,7 +26,7 @@ from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, Use
 from core.agent.response import RunEvent
 from core.agent.result import AgentRunResult, StreamedRunResult
 from core.agent.sync_events import SyncRunEvents
-from core.agent.tools import AgentDepsT, Tool, ToolOptions
+from core.agent.tools import AgentDepsT, RunContext, Tool, ToolOptions
 from core.messages import ModelMessage, UserContent
 from core.models.base import Model
 from core.models.errors import UserError
@@ -39,7 +40,17 @@ ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
 Prompt: TypeAlias = str | Sequence[UserContent]
 Texts: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., Any]]
 MARKDOWN = "Use markdown to format your answers."
+OtherDataT = TypeVar("OtherDataT")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+ValidatorFunction = TypeVar("ValidatorFunction", bound=Callable[..., Any])
+P = ParamSpec("P")
+T = TypeVar("T")
+PromptFunction: TypeAlias = (
+    Callable[[RunContext[AgentDepsT]], str]
+    | Callable[[RunContext[AgentDepsT]], Awaitable[str]]
+    | Callable[[], str]
+    | Callable[[], Awaitable[str]]
+)
 
 
 class _Unset:
@@ -67,6 +78,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
     instructions: said with every request and never kept, so that they hold in a conversation that goes on.
     retries, result_retries: how often the model may try again, per tool and for the result, in one run.
     tools: functions or `Tool`s.   tool_timeout: seconds a tool call may take.
+    run_timeout: seconds a run may take in all; then it ends with RunTimeout.
     end_strategy: "early" leaves function tools called beside a result unrun, "exhaustive" runs them.
     defer_model_check: resolve a model name when it is first used, not now.
 
@@ -95,6 +107,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         end_strategy: EndStrategy = "early",
         instrument: Any | None = None,
         tool_timeout: float | None = None,
+        run_timeout: float | None = None,
         agent_id: str | None = None,
         session_id: str | None = None,
         description: str | None = None,
@@ -121,6 +134,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         self._result_tool_description = result_tool_description
         self._result = ResultSchema.build(result_type, result_tool_name, result_tool_description)
         self._tool_timeout = tool_timeout
+        self._run_timeout = run_timeout
         self._tool_call_limit = tool_call_limit
         self._markdown = markdown
         self._again = Again(model_retries, delay_between_retries, exponential_backoff)
@@ -136,6 +150,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         framing = [*([description] if description else []), *([MARKDOWN] if markdown else [])]
         self._instructions: list[Instructions] = [SystemPrompt(text) for text in (*framing, *given)]
         self._validators: list[Validator] = []
+        self._override = _Override()
         self._tools: dict[str, Tool[AgentDepsT]] = {}
         for tool in tools:
             self._register(tool if isinstance(tool, Tool) else Tool(tool))
@@ -147,7 +162,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         self,
         user_prompt: Prompt | None = None,
         *,
-        result_type: type[Any] | None = None,
+        result_type: None = None,
         message_history: Sequence[ModelMessage] | None = None,
         model: Model | str | None = None,
         deps: AgentDepsT = ...,
@@ -155,10 +170,30 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         usage_limits: UsageLimits | None = None,
         usage: Usage | None = None,
         infer_name: bool = True,
+        run_timeout: float | None = None,
         stream: Literal[False] = False,
         stream_intermediate_steps: bool = False,
         **inputs: Unpack[RunInputs],
     ) -> Coroutine[Any, Any, AgentRunResult[ResultDataT]]: ...
+
+    @overload
+    def run(
+        self,
+        user_prompt: Prompt | None = None,
+        *,
+        result_type: type[OtherDataT],
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = ...,
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        run_timeout: float | None = None,
+        stream: Literal[False] = False,
+        stream_intermediate_steps: bool = False,
+        **inputs: Unpack[RunInputs],
+    ) -> Coroutine[Any, Any, AgentRunResult[OtherDataT]]: ...
 
     @overload
     def run(
@@ -173,6 +208,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         usage_limits: UsageLimits | None = None,
         usage: Usage | None = None,
         infer_name: bool = True,
+        run_timeout: float | None = None,
         stream: Literal[True],
         stream_intermediate_steps: bool = False,
         **inputs: Unpack[RunInputs],
@@ -190,21 +226,32 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         usage_limits: UsageLimits | None = None,
         usage: Usage | None = None,
         infer_name: bool = True,
+        run_timeout: float | None = None,
         stream: bool = False,
         stream_intermediate_steps: bool = False,
         **inputs: Unpack[RunInputs],
-    ) -> Coroutine[Any, Any, AgentRunResult[ResultDataT]] | RunEvents:
+    ) -> Coroutine[Any, Any, AgentRunResult[Any]] | RunEvents:
         """Answer `user_prompt`: await it for the result, or with `stream` iterate over the events (see `RunEvents`).
 
         message_history: what was said before; it is not changed.   usage: counts on, in place.
         usage_limits: None means 50 requests.   model_settings: over the agent's, key by key.
+        run_timeout: seconds for all of the run, in place of the agent's; then it ends with RunTimeout.
         inputs: the prompt, media and further messages under Agno's names; see `RunInputs`.
         Raises AgentRunError (see `core.models.errors`), UserError, and whatever a tool raises.
         """
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(1))
         asked = _asked_with(
-            inputs, user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage
+            inputs,
+            user_prompt,
+            result_type,
+            message_history,
+            model,
+            deps,
+            model_settings,
+            usage_limits,
+            usage,
+            run_timeout,
         )
         if stream:
             return RunEvents(self._record(asked, stream=True), steps=stream_intermediate_steps)
@@ -217,12 +264,27 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     @overload
     def run_sync(
-        self, user_prompt: Prompt | None = None, *, stream: Literal[False] = False, **options: Any
+        self,
+        user_prompt: Prompt | None = None,
+        *,
+        result_type: type[OtherDataT],
+        stream: Literal[False] = False,
+        **options: Any,
+    ) -> AgentRunResult[OtherDataT]: ...
+
+    @overload
+    def run_sync(
+        self,
+        user_prompt: Prompt | None = None,
+        *,
+        deps: AgentDepsT = ...,
+        stream: Literal[False] = False,
+        **options: Any,
     ) -> AgentRunResult[ResultDataT]: ...
 
     def run_sync(
         self, user_prompt: Prompt | None = None, *, stream: bool = False, infer_name: bool = True, **options: Any
-    ) -> AgentRunResult[ResultDataT] | SyncRunEvents:
+    ) -> AgentRunResult[Any] | SyncRunEvents:
         """`run` without asyncio, with the same options; with `stream` a plain iterator. Works beside a running loop."""
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(1))
@@ -234,6 +296,38 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     arun = run
     """`run` under Agno's name; it is a coroutine, and with `stream` an async iterator, in `core.blocking` as well."""
+
+    @overload
+    def run_stream(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = ...,
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        run_timeout: float | None = None,
+    ) -> AbstractAsyncContextManager[StreamedRunResult[ResultDataT]]: ...
+
+    @overload
+    def run_stream(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: type[OtherDataT],
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = ...,
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        run_timeout: float | None = None,
+    ) -> AbstractAsyncContextManager[StreamedRunResult[OtherDataT]]: ...
 
     @asynccontextmanager
     async def run_stream(
@@ -248,28 +342,82 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         usage_limits: UsageLimits | None = None,
         usage: Usage | None = None,
         infer_name: bool = True,
-    ) -> AsyncIterator[StreamedRunResult[ResultDataT]]:
+        run_timeout: float | None = None,
+    ) -> AsyncIterator[Any]:
         """Stream a typed result; options as in `run`. Leaving the context early ends the run and reads no further."""
-        if infer_name and self.name is None and (frame := sys._getframe(2)):
-            self._infer_name(frame)
-        asked = _Asked(user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage)
+        if infer_name and self.name is None:
+            self._infer_name(sys._getframe(2))
+        asked = _Asked(
+            user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage, run_timeout
+        )
         run = self._start(asked, stream=True)
-        result: StreamedRunResult[ResultDataT] = StreamedRunResult(run, run.events())
+        result: StreamedRunResult[Any] = StreamedRunResult(run, run.events())
         try:
             await result.open()
             yield result
         finally:
             await result.aclose()
 
+    @overload
+    def iter(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = ...,
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        run_timeout: float | None = None,
+    ) -> AbstractAsyncContextManager[AgentRun[ResultDataT]]: ...
+
+    @overload
+    def iter(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: type[OtherDataT],
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = ...,
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        run_timeout: float | None = None,
+    ) -> AbstractAsyncContextManager[AgentRun[OtherDataT]]: ...
+
     @asynccontextmanager
-    async def iter(self, user_prompt: Prompt, **options: Any) -> AsyncIterator[AgentRun[ResultDataT]]:
-        """Run step by step (see `core.agent.nodes`); options as in `run_stream`. Leaving the context ends the run."""
-        if options.pop("infer_name", True) and self.name is None:
+    async def iter(
+        self,
+        user_prompt: Prompt,
+        *,
+        result_type: type[Any] | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        model: Model | str | None = None,
+        deps: AgentDepsT = None,  # type: ignore[assignment]
+        model_settings: ModelSettings | None = None,
+        usage_limits: UsageLimits | None = None,
+        usage: Usage | None = None,
+        infer_name: bool = True,
+        run_timeout: float | None = None,
+    ) -> AsyncIterator[Any]:
+        """Run step by step (see `core.agent.nodes`); options as in `run`. Leaving the context ends the run."""
+        if infer_name and self.name is None:
             self._infer_name(sys._getframe(2))
-        run = self._start(_asked(user_prompt, **options), stream=False)
+        asked = _Asked(
+            user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage, run_timeout
+        )
+        run = self._start(asked, stream=False)
         try:
             yield AgentRun(run)
-        finally:
+        except BaseException as exc:
+            run.close(failed=isinstance(exc, Exception))
+            raise
+        else:
             run.close()
 
     @staticmethod
@@ -305,9 +453,11 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
     # --- decorators ---
 
     @overload
-    def system_prompt(self, func: AnyFunction, /) -> AnyFunction: ...
+    def system_prompt(self, func: PromptFunction[AgentDepsT], /) -> PromptFunction[AgentDepsT]: ...
     @overload
-    def system_prompt(self, /, *, dynamic: bool = False) -> Callable[[AnyFunction], AnyFunction]: ...
+    def system_prompt(
+        self, /, *, dynamic: bool = False
+    ) -> Callable[[PromptFunction[AgentDepsT]], PromptFunction[AgentDepsT]]: ...
     def system_prompt(self, func: Callable[..., Any] | None = None, /, *, dynamic: bool = False) -> Any:
         """Register a function (of nothing, or of `RunContext`) that writes a system prompt.
 
@@ -315,26 +465,32 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         """
         return self._decorate(func, lambda f: self._system_prompts.append(SystemPrompt(f, dynamic)))
 
-    def instructions(self, func: AnyFunction, /) -> AnyFunction:
+    def instructions(self, func: PromptFunction[AgentDepsT], /) -> PromptFunction[AgentDepsT]:
         """Register a function (of nothing, or of `RunContext`) that writes instructions for each request."""
         self._instructions.append(SystemPrompt(func))
         return func
 
-    def result_validator(self, func: AnyFunction, /) -> AnyFunction:
+    def result_validator(self, func: ValidatorFunction, /) -> ValidatorFunction:
         """Register a function of ([RunContext,] data) that returns the data or raises `ModelRetry`."""
         self._validators.append(Validator(func))
         return func
 
     @overload
-    def tool(self, func: AnyFunction, /) -> AnyFunction: ...
+    def tool(
+        self, func: Callable[Concatenate[RunContext[AgentDepsT], P], T], /
+    ) -> Callable[Concatenate[RunContext[AgentDepsT], P], T]: ...
     @overload
-    def tool(self, /, **options: Unpack[ToolOptions]) -> Callable[[AnyFunction], AnyFunction]: ...
+    def tool(
+        self, /, **options: Unpack[ToolOptions]
+    ) -> Callable[
+        [Callable[Concatenate[RunContext[AgentDepsT], P], T]], Callable[Concatenate[RunContext[AgentDepsT], P], T]
+    ]: ...
     def tool(self, func: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
         """Register a function tool whose first parameter is a `RunContext`."""
         return self._decorate(func, lambda f: self._register(_tool(f, True, options)))
 
     @overload
-    def tool_plain(self, func: AnyFunction, /) -> AnyFunction: ...
+    def tool_plain(self, func: AnyFunction, /, **options: Unpack[ToolOptions]) -> AnyFunction: ...
     @overload
     def tool_plain(self, /, **options: Unpack[ToolOptions]) -> Callable[[AnyFunction], AnyFunction]: ...
     def tool_plain(self, func: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
@@ -343,17 +499,31 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     @contextmanager
     def override(self, *, deps: Any = UNSET, model: Model | str | _Unset = UNSET) -> Iterator[None]:
-        """Use these deps and this model in every run started within the context; other tasks do not notice."""
-        before = _overrides.get({}).get(id(self), _Override())
+        """Use these deps and this model in every run started within the context.
+
+        Inside a task other tasks do not notice; outside of any, as in a test's fixture, it holds for the whole program.
+        """
+        before = self._overridden()
         mine = _Override(
             before.deps if isinstance(deps, _Unset) else deps,
             before.model if isinstance(model, _Unset) else infer_model(model),
         )
+        if asyncio._get_running_loop() is None:  # a fixture, or a script: whatever it calls may be another context
+            outer, self._override = self._override, mine
+            try:
+                yield
+            finally:
+                self._override = outer
+            return
         token = _overrides.set({**_overrides.get({}), id(self): mine})
         try:
             yield
         finally:
             _overrides.reset(token)
+
+    def _overridden(self) -> _Override:
+        """What `override` says here and now; that of the task goes over that of the program."""
+        return _overrides.get({}).get(id(self), self._override)
 
     @property
     def last_run_messages(self) -> list[ModelMessage]:
@@ -376,14 +546,14 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         assert run.result is not None
         whole = record.whole(run.result.data, RunEvent.run_response, finish_reason=record.finish_reason)
         known = {each.name: getattr(whole, each.name) for each in dataclasses.fields(whole)}
-        return AgentRunResult(**known)
+        return AgentRunResult(**known, _result_tool_name=run.result.tool_name)
 
     def _record(self, asked: _Asked, *, stream: bool) -> Record:
         run = self._start(asked, stream=stream)
         return Record(run, self.agent_id, asked.session_id or self.session_id, added=asked.added)
 
     def _start(self, asked: _Asked, *, stream: bool) -> Run[ResultDataT]:
-        override = _overrides.get({}).get(id(self), _Override())
+        override = self._overridden()
         result = self._result
         if asked.result_type is not None:
             if self._validators:
@@ -410,6 +580,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             again=self._again if asked.retries is None else dataclasses.replace(self._again, retries=asked.retries),
             tool_call_limit=self._tool_call_limit,
             agent=self,
+            run_timeout=self._run_timeout if asked.run_timeout is None else asked.run_timeout,
         )
         run: Run[ResultDataT] = Run(
             plan, history_of_run(asked.history), Usage() if asked.usage is None else asked.usage, self.name
@@ -463,6 +634,7 @@ class _Asked:
     settings: ModelSettings | None
     limits: UsageLimits | None
     usage: Usage | None
+    run_timeout: float | None = None
     added: Sequence[ModelMessage] = ()
     retries: int | None = None
     session_id: str | None = None
@@ -482,20 +654,6 @@ def _asked_with(inputs: RunInputs, prompt: Prompt | None, *options: Any) -> _Ask
         retries=inputs.get("retries"),
         session_id=inputs.get("session_id"),
     )
-
-
-def _asked(
-    prompt: Prompt,
-    *,
-    result_type: Any = None,
-    message_history: Sequence[ModelMessage] | None = None,
-    model: Model | str | None = None,
-    deps: Any = None,
-    model_settings: ModelSettings | None = None,
-    usage_limits: UsageLimits | None = None,
-    usage: Usage | None = None,
-) -> _Asked:
-    return _Asked(prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage)
 
 
 def _tool(function: Callable[..., Any], takes_ctx: bool, options: ToolOptions) -> Tool[Any]:

@@ -26,6 +26,7 @@ from core.messages import (
     ThinkingPartDelta,
     ToolCallPart,
     ToolReturnPart,
+    UserContent,
 )
 from core.models.usage import Usage
 
@@ -207,6 +208,13 @@ class RunEvents(AsyncIterator[RunResponse]):
         self._cancel_asked = reason
         if self._reader is not None and self._reader is not asyncio.current_task():
             self._reader.cancel()
+
+    def steer(self, content: str | Sequence[UserContent]) -> bool:
+        """Say something to the model in its next request, as if the person had spoken again.
+
+        Would the run end, it goes on instead. False when it is over already: then it is for the next run to say.
+        """
+        return self._cancel_asked is None and self._record.run.steer(content)
 
     async def aclose(self) -> None:
         """End the run, if it still goes on, without another event. Safe to call more than once.

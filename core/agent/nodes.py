@@ -7,6 +7,7 @@ A node is given out before it runs; going on runs it. `node.stream(run.ctx)` run
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from core.messages import (
     ToolCallPart,
     UserContent,
 )
-from core.models.errors import UserError
+from core.models.errors import RunTimeout, UserError
 from core.models.usage import Usage
 
 __all__ = ["AgentRun", "AgentStream", "CallToolsNode", "End", "ModelRequestNode", "UserPromptNode"]
@@ -178,12 +179,15 @@ class AgentStream:
 
 
 class AgentRun(Generic[ResultDataT]):
-    """A run that its caller drives: iterate over it for its nodes, or go on from a node with `next`."""
+    """A run that its caller drives: iterate over it for its nodes, or go on from `next_node` with `next`.
+
+    Iteration begins with what comes of the prompt, the first ModelRequestNode; `next_node` is the UserPromptNode then.
+    """
 
     def __init__(self, run: Run[ResultDataT]) -> None:
         self.ctx = run
         self._next: AgentNode | End[ResultDataT] = UserPromptNode(run.plan.prompt)
-        self._given = False
+        self._deadline: float | None = None
 
     @property
     def next_node(self) -> AgentNode | End[ResultDataT]:
@@ -203,6 +207,7 @@ class AgentRun(Generic[ResultDataT]):
             model=self.ctx.plan.model.model_name,
             run_id=self.ctx.run_id,
             _run=self.ctx,
+            _result_tool_name=self._next.data.tool_name,
         )
 
     def usage(self) -> Usage:
@@ -210,18 +215,36 @@ class AgentRun(Generic[ResultDataT]):
         return self.ctx.usage
 
     async def next(self, node: AgentNode) -> AgentNode | End[ResultDataT]:
-        """Run `node`; the node after it."""
-        self._next = await node.run(self.ctx)
-        self._given = True
+        """Run `node`; the node after it. Raises RunTimeout when the run's time is up."""
+        if isinstance(node, End):
+            raise TypeError("The run is over; there is no node after its End")
+        seconds = self.ctx.plan.run_timeout
+        if seconds is None:
+            self._next = await node.run(self.ctx)
+            return self._next
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + seconds
+        limit = asyncio.timeout_at(self._deadline)
+        try:
+            async with limit:
+                self._next = await node.run(self.ctx)
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise RunTimeout(seconds) from exc
         return self._next
+
+    def steer(self, content: str | Sequence[UserContent]) -> bool:
+        """Say something to the model in its next request, as if the person had spoken again.
+
+        Would the run end, it goes on instead. False when it is over already: then it is for the next run to say.
+        """
+        return self.ctx.steer(content)
 
     def __aiter__(self) -> AsyncIterator[AgentNode | End[ResultDataT]]:
         return self
 
     async def __anext__(self) -> AgentNode | End[ResultDataT]:
-        if not self._given:
-            self._given = True
-            return self._next
         if isinstance(self._next, End):
             raise StopAsyncIteration
         return await self.next(self._next)

@@ -6,7 +6,7 @@ import asyncio
 import copy
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, cast
 
@@ -27,7 +27,7 @@ from core.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
-from core.models.errors import UserError
+from core.models.errors import ModelRetry, UnexpectedModelBehavior, UserError
 from core.models.usage import Usage
 
 __all__ = ["AgentRunResult", "FinalResult", "StreamedRunResult"]
@@ -38,6 +38,8 @@ ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
 @dataclass
 class AgentRunResult(RunResponse, Generic[ResultDataT]):
     """A finished run: `.data` is its result, and every attribute of `RunResponse` is there as well."""
+
+    _result_tool_name: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def data(self) -> ResultDataT:
@@ -71,16 +73,15 @@ class AgentRunResult(RunResponse, Generic[ResultDataT]):
     def _with_return(self, messages: list[ModelMessage], content: str | None) -> list[ModelMessage]:
         if content is None:
             return messages
-        result = self._run.result if self._run is not None else None
-        if result is None or result.tool_name is None:
+        if (name := self._result_tool_name) is None:
             raise ValueError("Cannot set result tool return content when the return type is `str`.")
         messages = copy.deepcopy(messages)
         for message in reversed(messages):
             for part in message.parts if isinstance(message, ModelRequest) else ():
-                if isinstance(part, ToolReturnPart) and part.tool_name == result.tool_name:
+                if isinstance(part, ToolReturnPart) and part.tool_name == name:
                     part.content = content
                     return messages
-        raise LookupError(f"No tool call found with tool name {result.tool_name!r}.")
+        raise LookupError(f"No tool call found with tool name {name!r}.")
 
 
 class StreamedRunResult(Generic[ResultDataT]):
@@ -95,7 +96,9 @@ class StreamedRunResult(Generic[ResultDataT]):
         self._events = events
         self._held: list[LoopEvent] = []
         self._pulling: asyncio.Task[LoopEvent | None] | None = None
-        self._text: list[str] = []
+        self._text: list[str] = []  # of the response that streams
+        self._before = ""  # what earlier responses of the run have said
+        self._gap = ""  # what stands between it and the next text
 
     @property
     def is_complete(self) -> bool:
@@ -114,16 +117,26 @@ class StreamedRunResult(Generic[ResultDataT]):
         """The text so far each time it grows, or with `delta` what was added.
 
         debounce_by: seconds over which pieces are put together; None gives each piece by itself. Result validators run
-        at the end, on the whole. Raises UserError when the result cannot be text.
+        on the text so far, unless with `delta`; what they refuse of an unfinished text is not given out.
+        Raises UserError when the result cannot be text.
         """
         if not self._run.plan.result.allow_text:
             raise UserError("stream_text() can only be used with text responses")
         async with aclosing(self._grouped(debounce_by)) as groups:
             async for group in groups:
                 added = "".join(self._text_of(event) for event in group)
-                if added:
-                    self._text.append(added)
-                    yield added if delta else "".join(self._text)
+                if added and delta:
+                    yield added
+                elif added and (text := await self._validated_so_far()) is not None:
+                    yield self._so_far(text)
+
+    async def _validated_so_far(self) -> str | None:
+        """The text of the response that streams, as the validators would have it; None if they refuse it."""
+        self._text = ["".join(self._text)]
+        try:
+            return str(await self._run.validated(self._text[0], None))
+        except ModelRetry:
+            return None
 
     async def stream(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[ResultDataT]:
         """The result as far as it is there, validated loosely until the last, which is validated fully."""
@@ -137,7 +150,7 @@ class StreamedRunResult(Generic[ResultDataT]):
                 return
             try:
                 partial = await self.validate_structured_result(response, allow_partial=True)
-            except (pydantic.ValidationError, UserError):
+            except (pydantic.ValidationError, ModelRetry, UnexpectedModelBehavior):
                 continue  # too little of it is there
             yield partial
 
@@ -149,20 +162,28 @@ class StreamedRunResult(Generic[ResultDataT]):
                 ended = [event.response for event in group if isinstance(event, ResponseEnded)]
                 if ended:
                     last = ended[-1]
-                if self._run.streamed is not None:
-                    yield self._run.streamed.get(), False
+                if not any(isinstance(event, PartStartEvent | PartDeltaEvent) for event in group):
+                    continue
+                so_far = self._run.streamed.get() if self._run.streamed is not None else last
+                if so_far is not None and any(part.has_content() for part in so_far.parts):
+                    yield so_far, False
         if last is not None:
             yield last, True
 
     async def validate_structured_result(self, message: ModelResponse, *, allow_partial: bool = False) -> ResultDataT:
-        """The result in `message`. Raises pydantic.ValidationError, or UserError if it holds none."""
+        """The result in `message`, through the result validators.
+
+        Raises pydantic.ValidationError, ModelRetry, or UnexpectedModelBehavior when `message` holds none.
+        """
+        result = self._run.plan.result
         for part in message.parts:
-            if isinstance(part, ToolCallPart) and (tool := self._run.plan.result.tools.get(part.tool_name)):
-                return cast(ResultDataT, tool.validate(part, partial=allow_partial))
-        if self._run.plan.result.allow_text:
-            texts = [part.content for part in message.parts if isinstance(part, TextPart)]
-            return cast(ResultDataT, "\n\n".join(texts))
-        raise UserError("The response holds no result yet")
+            if isinstance(part, ToolCallPart) and (tool := result.tools.get(part.tool_name)):
+                data = tool.validate(part, partial=allow_partial)
+                return cast(ResultDataT, await self._run.validated(data, part))
+        if not result.allow_text:
+            raise UnexpectedModelBehavior(f"Invalid response, unable to find tool: {list(result.tools)}")
+        texts = [part.content for part in message.parts if isinstance(part, TextPart)]
+        return cast(ResultDataT, await self._run.validated("\n\n".join(texts), None))
 
     def usage(self) -> Usage:
         """What the run has used so far, the response that is streaming included."""
@@ -215,13 +236,27 @@ class StreamedRunResult(Generic[ResultDataT]):
         await self._events.aclose()
 
     def _text_of(self, event: LoopEvent) -> str:
+        """What `event` adds to the text; responses, and parts of one, are apart by an empty line."""
         match event:
             case PartStartEvent(part=TextPart(content=text)):
-                return f"\n\n{text}" if self._text else text
+                self._gap = "\n\n" if self._before or self._text else ""
             case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-                return text
+                pass
+            case ResponseEnded():
+                self._before = self._so_far("".join(self._text))
+                self._text = []
+                return ""
             case _:
                 return ""
+        if not text:
+            return ""
+        gap, self._gap = self._gap, ""
+        self._text.append(gap + text if self._text else text)
+        return gap + text
+
+    def _so_far(self, text: str) -> str:
+        """`text` of the response that streams, after what was said before it."""
+        return f"{self._before}\n\n{text}" if self._before and text else self._before or text
 
     async def _rest(self) -> AsyncGenerator[LoopEvent, None]:
         """The events nobody has read yet, one by one."""

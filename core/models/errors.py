@@ -6,6 +6,7 @@ StopAgentRun                     a tool ends the run, and what it says is the an
 UserError                        the developer: wrong use of the engine, or a missing setting
 AgentRunError                    everything a run can end in
   UsageLimitExceeded             a limit that was set
+  RunTimeout                     the time the run was given
   UnexpectedModelBehavior        the model said something that cannot be used
   ModelHTTPError                 the provider refused
     ModelAuthError               401, 403: the key
@@ -43,6 +44,7 @@ __all__ = [
     "ModelStreamBroken",
     "ModelTimeout",
     "RetryAgentRun",
+    "RunTimeout",
     "StopAgentRun",
     "UnexpectedModelBehavior",
     "UsageLimitExceeded",
@@ -94,6 +96,14 @@ class AgentRunError(RuntimeError):
 
 class UsageLimitExceeded(AgentRunError):
     """A limit of `UsageLimits` was reached."""
+
+
+class RunTimeout(AgentRunError):
+    """The run did not come to its result within the `run_timeout` it was given. `limit_s`: its seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The run did not finish within {limit_s:g} s")
+        self.limit_s = limit_s
 
 
 class UnexpectedModelBehavior(AgentRunError):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
 
-from core.models.errors import UsageLimitExceeded
+from core.models.errors import UsageLimitExceeded, UserError
 
-__all__ = ["Usage", "UsageLimits"]
+__all__ = ["Price", "Usage", "UsageLimits"]
+
+Price: TypeAlias = "Callable[[str, Usage], float | Decimal | None]"
+"""USD for the usage of the model of that name, None if it is not known."""
 
 
 def _sum(a: int | None, b: int | None) -> int | None:
@@ -24,6 +30,10 @@ class Usage:
     details: dict[str, int] | None = None
     """Counts of the provider's own, such as `cached_tokens` or `reasoning_tokens`."""
 
+    def __post_init__(self) -> None:
+        self.cost = 0.0
+        """USD, as far as a `cost_limit` made it worth counting. Not part of what usages are compared by."""
+
     def incr(self, incr_usage: Usage, *, requests: int = 0) -> None:
         """Add `incr_usage` to this one, in place, and `requests` on top of its own."""
         self.requests += requests + incr_usage.requests
@@ -35,6 +45,7 @@ class Usage:
             for key, value in incr_usage.details.items():
                 merged[key] = merged.get(key, 0) + value
             self.details = merged
+        self.cost += incr_usage.cost
 
     def __add__(self, other: Usage) -> Usage:
         """The sum as a new object; neither of the two is changed or shared."""
@@ -57,7 +68,10 @@ class Usage:
 class UsageLimits:
     """What a run may use; None means no limit. Checked before each request and while a response streams.
 
-    `tool_calls_limit` counts the function tool calls of a run.
+    tool_calls_limit: function tool calls of a run.
+    cost_limit: USD, over all runs that share a `Usage`.   price: says what it costs; needed with `cost_limit`.
+    A model whose price is not known counts as free, and is logged as "run.price_unknown".
+    Raises UserError for a `cost_limit` without `price`.
     """
 
     request_limit: int | None = 50
@@ -65,6 +79,17 @@ class UsageLimits:
     response_tokens_limit: int | None = None
     total_tokens_limit: int | None = None
     tool_calls_limit: int | None = None
+    cost_limit: float | None = None
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        if self.cost_limit is not None and self.price is None:
+            raise UserError("`cost_limit` needs `price`, a function of (model name, usage) that gives USD")
+
+    def cost(self, model_name: str, usage: Usage) -> float | None:
+        """USD for `usage` of a model, None if nobody knows."""
+        cost = None if self.price is None else self.price(model_name, usage)
+        return None if cost is None else float(cost)
 
     def has_token_limits(self) -> bool:
         limits = (self.request_tokens_limit, self.response_tokens_limit, self.total_tokens_limit)
@@ -74,9 +99,11 @@ class UsageLimits:
         """Raise UsageLimitExceeded if one more request would be too many."""
         if self.request_limit is not None and usage.requests >= self.request_limit:
             raise UsageLimitExceeded(f"The next request would exceed the request_limit of {self.request_limit}")
+        if self.cost_limit is not None and usage.cost >= self.cost_limit:
+            raise UsageLimitExceeded(f"The next request would exceed the cost_limit of {self.cost_limit:g} USD")
 
     def check_tokens(self, usage: Usage) -> None:
-        """Raise UsageLimitExceeded if more tokens were used than allowed."""
+        """Raise UsageLimitExceeded if more tokens, or money, were used than allowed."""
         for name, used, limit in (
             ("request_tokens", usage.request_tokens or 0, self.request_tokens_limit),
             ("response_tokens", usage.response_tokens or 0, self.response_tokens_limit),
@@ -84,6 +111,8 @@ class UsageLimits:
         ):
             if limit is not None and used > limit:
                 raise UsageLimitExceeded(f"Exceeded the {name}_limit of {limit} ({name}={used})")
+        if self.cost_limit is not None and usage.cost > self.cost_limit:
+            raise UsageLimitExceeded(f"Exceeded the cost_limit of {self.cost_limit:g} USD (cost={usage.cost:.6g})")
 
     def check_before_tool_calls(self, done: int, wanted: int) -> None:
         """Raise UsageLimitExceeded if `wanted` more tool calls would be too many."""
