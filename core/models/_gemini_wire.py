@@ -115,7 +115,7 @@ def _content(item: UserContent, model_name: str) -> dict[str, Any]:
         case str():
             return {"text": item}
         case BinaryContent(media_type=kind) if _is_text(kind):
-            return {"text": item.data.decode("utf-8", "replace")}
+            return {"text": item.data.decode("utf-8", "replace") or _SILENCE}
         case BinaryContent(media_type=kind) if kind.startswith(("image/", "audio/", "video/")):
             return _inline(item)
         case BinaryContent(media_type="application/pdf"):
@@ -143,7 +143,7 @@ def _file(item: ImageUrl | AudioUrl | DocumentUrl, model_name: str) -> dict[str,
     if not (own or youtube):
         if where.scheme not in ("http", "https") or not host:
             raise UserError(f"Gemini can only fetch http:// and https:// addresses; send {item.kind} as BinaryContent")
-        if model_name.startswith(("gemini-1", "gemini-2.0")):
+        if model_name.startswith(("gemini-1.", "gemini-2.0")):
             raise UserError(f"{model_name} does not fetch addresses; send {item.kind} as BinaryContent")
     data = {"fileUri": item.url}
     if not youtube:
@@ -182,17 +182,19 @@ def _response(message: ModelResponse, model_name: str) -> list[dict[str, Any]]:
 
 
 def _insists_on_signatures(model_name: str) -> bool:
-    """From Gemini 3 on, the first call of a step must be signed."""
-    name = model_name.removeprefix("gemini-")
-    return name != model_name and name[:1].isdigit() and int(name.split(".")[0].split("-")[0]) >= 3
+    """From Gemini 3 on, the first call of a step must be signed; an alias stands for a newer model."""
+    return model_name.startswith("gemini-") and not model_name.startswith(("gemini-1.", "gemini-2."))
 
 
 def _args(part: ToolCallPart) -> dict[str, Any]:
-    """The arguments; what a model got wrong is shown to it as text, as Gemini takes only objects."""
+    """The arguments; what a model got wrong is shown to it as text, as Gemini takes only objects, and NaN is null."""
     try:
-        return part.args_as_dict()
+        args = part.args_as_dict()
     except ValueError:
         return {"invalid_json": part.args_as_json_str()}
+    with contextlib.suppress(ValueError):  # half a surrogate pair, which `json_bytes` takes care of
+        args = pydantic_core.from_json(pydantic_core.to_json(args, inf_nan_mode="null"))
+    return args
 
 
 def tools_out(parameters: ModelRequestParameters, mode: str | None) -> dict[str, Any]:

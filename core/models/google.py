@@ -78,8 +78,6 @@ class GeminiModelSettings(ModelSettings, total=False):
     gemini_thinking_config: GeminiThinkingConfig
     gemini_function_calling: Literal["AUTO", "ANY", "NONE", "VALIDATED"]
     """Whether tools may, must or must not be called; by default they must only where no text is allowed."""
-    gemini_cached_content: str
-    """Name of a cached content ("cachedContents/...") that was made beforehand; the request goes on from it."""
 
 
 class GeminiModel(HTTPModel):
@@ -125,8 +123,6 @@ class GeminiModel(HTTPModel):
             body["generationConfig"] = generation
         if safety := given.get("gemini_safety_settings"):
             body["safetySettings"] = safety
-        if cached := given.get("gemini_cached_content"):
-            body["cachedContent"] = cached
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
         headers = {"x-goog-api-key": self._api_key} if self._api_key else {}
         return Post(f"{self._base_url}{self._path}:{method}", headers, body)

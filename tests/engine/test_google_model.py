@@ -14,6 +14,7 @@ from core.messages import (
     BinaryContent,
     DocumentUrl,
     ImageUrl,
+    ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
     ModelResponse,
@@ -29,7 +30,7 @@ from core.models import GeminiModel, GeminiModelSettings, ModelRequestParameters
 from core.models.usage import Usage
 from tests.providers.google_server import GoogleServer, Reply, call, response, text, thought
 
-ASK = [ModelRequest([UserPromptPart("Hi there")])]
+ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
 NOTHING = ModelRequestParameters()
 SIGNATURE = base64.b64encode(b"signed").decode()
 SECOND = base64.b64encode(b"signed again").decode()
@@ -292,7 +293,6 @@ async def test_every_part_is_sent_as_documented(server: GoogleServer) -> None:
         "timeout": 9,
         "gemini_thinking_config": {"include_thoughts": True, "thinking_budget": 0},
         "gemini_safety_settings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}],
-        "gemini_cached_content": "cachedContents/x",
     }
     schema = {"type": "object", "properties": {"x": {"type": "integer"}}}
     await model.request(
@@ -382,7 +382,6 @@ async def test_every_part_is_sent_as_documented(server: GoogleServer) -> None:
             "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 0},
         },
         "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}],
-        "cachedContent": "cachedContents/x",
     }
 
 
@@ -417,7 +416,7 @@ async def test_signatures_return_as_they_came(server: GoogleServer) -> None:
 async def test_a_conversation_with_another_model_is_gone_on_with(server: GoogleServer) -> None:
     """Signatures of others stay here, and calls of theirs get the mark that Google documents for them."""
     model = GeminiModel("gemini-3-pro-preview", base_url=server.base_url, api_key="k")
-    theirs = [
+    theirs: list[Any] = [
         ThinkingPart("hm", "theirs!"),
         TextPart("Rolling.", "theirs!"),
         ToolCallPart("roll", {}, "c1", "theirs!"),
@@ -490,6 +489,17 @@ async def test_half_a_surrogate_pair_does_no_harm(model: GeminiModel, server: Go
     answer, _ = await stream(model, messages=[ModelRequest([UserPromptPart("a\ud83d")])])
     assert answer.parts == [TextPart("o👋k!")]
     assert server.requests[0].prompt == "a?"
+
+
+async def test_numbers_json_does_not_have_are_left_out(model: GeminiModel, server: GoogleServer) -> None:
+    """A tool may give them, and other models write them; Google would refuse the conversation for ever."""
+    odd = ToolCallPart("a", '{"x": NaN, "y": [Infinity, 1], "z": "\\ud83d"}', "c1")
+    odder = ToolCallPart("a", {"x": float("nan")}, "c2")
+    returns = [ToolReturnPart("a", float("inf"), "c1"), ToolReturnPart("a", {"x": float("nan")}, "c2")]
+    await stream(model, messages=[*ASK, ModelResponse([odd, odder]), ModelRequest([*returns])])
+    calls, returned = (turn["parts"] for turn in server.requests[0].contents[1:])
+    assert calls[1]["functionCall"]["args"] == {"x": None}
+    assert [part["functionResponse"]["response"]["output"] for part in returned] == [None, {"x": None}]
 
 
 def test_names_lead_to_the_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from bots.settings import Settings
 from core import Agent, UnexpectedModelBehavior
 from core.chat.answerer import Asker
 from core.errors import ConfigError
-from core.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from core.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from core.models import FallbackModel, GeminiModel, OpenAIModel
 from core.models.errors import ModelStreamBroken
 from tests.providers import openai_server
@@ -143,7 +143,7 @@ async def test_a_conversation_moves_between_providers(server: GoogleServer) -> N
         gemini = GeminiModel("gemini-3-pro-preview", base_url=server.base_url, api_key="k")
         gpt = OpenAIModel("gpt-4o", base_url=other.base_url, api_key="k")
         agent = Agent()
-        agent.tool_plain(lambda: 6, name="roll")
+        agent.tool_plain(name="roll")(lambda: 6)
         server.queue(Reply([thought("Hm.", "c2ln"), call("roll", {}, "", "c2ln")]), "Six.")
         other.queue(openai_server.Reply(calls=[openai_server.Call("roll", id="call_1")]), "Six again.")
         first = await agent.run("Roll", model=gemini)
@@ -183,7 +183,7 @@ async def test_many_runs_at_once_keep_to_themselves(agent: Agent, server: Google
 
 async def test_a_history_stored_before_signatures_goes_on(agent: Agent, server: GoogleServer) -> None:
     """Its calls are unsigned, which Gemini 3 would refuse."""
-    history = [
+    history: list[ModelMessage] = [
         ModelRequest([UserPromptPart("Roll")]),
         ModelResponse([TextPart("Rolling."), ToolCallPart("roll", {"sides": 6})], "gemini-2.5-pro"),
     ]

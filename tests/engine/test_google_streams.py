@@ -8,13 +8,21 @@ from typing import Any
 import httpx
 import pytest
 
-from core.messages import ModelRequest, ModelResponse, PartDeltaEvent, PartStartEvent, TextPart, UserPromptPart
+from core.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    UserPromptPart,
+)
 from core.models import GeminiModel, ModelRequestParameters, errors
 from tests.providers.google_server import GoogleServer, Reply, call, response, sse, thought
 
-ASK = [ModelRequest([UserPromptPart("Hi there")])]
+ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
 NOTHING = ModelRequestParameters()
-USAGE = {"usageMetadata": {"promptTokenCount": 2, "candidatesTokenCount": 3, "totalTokenCount": 5}}
+USAGE: dict[str, Any] = {"usageMetadata": {"promptTokenCount": 2, "candidatesTokenCount": 3, "totalTokenCount": 5}}
 WHOLE = [
     response(thought("Hm.", "c2ln")),
     response("Grüße ", **USAGE),
@@ -62,6 +70,10 @@ async def stream(model: GeminiModel, settings: Any = None) -> tuple[ModelRespons
 def is_whole(response: ModelResponse, told: str) -> bool:
     kinds = [part.part_kind for part in response.parts]
     return kinds == ["thinking", "text", "tool-call"] and told == TEXT and response.finish_reason == "stop"
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
 
 
 def split_everywhere(raw: bytes) -> Iterator[list[bytes]]:
@@ -243,7 +255,7 @@ async def test_an_end_without_a_finish_reason_is_broken(model: GeminiModel, serv
 @pytest.mark.parametrize(
     ("settings", "reply", "phase"),
     [
-        ({"first_event_timeout": 0.2}, Reply(before=lambda: asyncio.Event().wait()), "first event"),
+        ({"first_event_timeout": 0.2}, Reply(before=forever), "first event"),
         ({"first_event_timeout": 5, "idle_timeout": 0.2}, Reply(["a", "b"], hang_after=1), "idle"),
         ({"timeout": 0.2}, Reply(["a"], hang_after=0), "whole request"),
         ({"timeout": 0.3}, Reply(["a", "b"], hang_after=1), "whole request"),
