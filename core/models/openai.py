@@ -115,7 +115,10 @@ class OpenAIModel(HTTPModel):
             **tools_out(parameters, profile.required),
         }
         given = cast("dict[str, Any]", settings)
-        plain = {key: given.get(key) for key in _PLAIN_SETTINGS} | {"user": given.get("openai_user")}
+        plain = {key: given.get(key) for key in _PLAIN_SETTINGS} | {
+            "stop": given.get("stop_sequences") or None,
+            "user": given.get("openai_user"),
+        }
         body |= profile.settings(plain)
         if "tools" not in body:
             body.pop("parallel_tool_calls", None)

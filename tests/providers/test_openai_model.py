@@ -374,7 +374,7 @@ async def test_every_part_is_sent_as_documented(server: OpenAIServer) -> None:
             ModelRequest([ToolReturnPart("a", {"y": 2}, "c1"), RetryPromptPart("No!")]),
             ModelResponse([TextPart(""), ThinkingPart("only a thought")]),
         ],
-        {"max_tokens": 5, "temperature": 0, "seed": 1, "timeout": 9, "logit_bias": {"1": 2}},
+        {"max_tokens": 5, "temperature": 0, "seed": 1, "timeout": 9, "logit_bias": {"1": 2}, "stop_sequences": ["END"]},
         ModelRequestParameters([ToolDefinition("a", "does a", {"type": "object"})], False, [ends]),
     )
     await model.aclose()
@@ -409,7 +409,7 @@ async def test_every_part_is_sent_as_documented(server: OpenAIServer) -> None:
         "seed": 1,
         "logit_bias": {"1": 2},
     }
-    assert "timeout" not in body and "stream" not in body
+    assert body["stop"] == ["END"] and "timeout" not in body and "stream" not in body
 
 
 async def test_a_document_url_is_refused_clearly(server: OpenAIServer) -> None:
