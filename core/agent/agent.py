@@ -26,7 +26,7 @@ from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, Use
 from core.agent.response import RunEvent
 from core.agent.result import AgentRunResult, StreamedRunResult
 from core.agent.sync_events import SyncRunEvents
-from core.agent.tools import AgentDepsT, RunContext, Tool, ToolOptions
+from core.agent.tools import AgentDepsT, RunContext, Tool, ToolFuncEither, ToolOptions
 from core.messages import ModelMessage, UserContent
 from core.models.base import Model
 from core.models.errors import UserError
@@ -102,7 +102,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         result_tool_name: str = "final_result",
         result_tool_description: str | None = None,
         result_retries: int | None = None,
-        tools: Sequence[Tool[AgentDepsT] | Callable[..., Any]] = (),
+        tools: Sequence[Tool[AgentDepsT] | ToolFuncEither[AgentDepsT]] = (),
         defer_model_check: bool = False,
         end_strategy: EndStrategy = "early",
         instrument: Any | None = None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, TypedDict
+from typing import Any, Concatenate, Generic, Literal, TypeAlias, TypedDict
 
-from typing_extensions import TypeVar
+from typing_extensions import ParamSpec, TypeVar
 
 from core.agent._schema import FunctionSchema, function_schema
 from core.agent.extra import Document, Findings
@@ -15,7 +15,18 @@ from core.messages import ModelMessage
 from core.models.base import Model, ToolDefinition
 from core.models.usage import Usage
 
-__all__ = ["AgentDepsT", "DocstringFormat", "RunContext", "Tool", "ToolOptions", "ToolPrepareFunc"]
+__all__ = [
+    "AgentDepsT",
+    "DocstringFormat",
+    "RunContext",
+    "Tool",
+    "ToolFuncContext",
+    "ToolFuncEither",
+    "ToolFuncPlain",
+    "ToolOptions",
+    "ToolParams",
+    "ToolPrepareFunc",
+]
 
 AgentDepsT = TypeVar("AgentDepsT", default=None, contravariant=True)
 DocstringFormat = Literal["google", "numpy", "sphinx", "auto"]
@@ -69,7 +80,13 @@ class RunContext(Generic[AgentDepsT]):
         )
 
 
-ToolPrepareFunc = Callable[[RunContext[Any], ToolDefinition], Awaitable[ToolDefinition | None]]
+ToolParams = ParamSpec("ToolParams", default=...)
+ToolFuncContext: TypeAlias = Callable[Concatenate[RunContext[AgentDepsT], ToolParams], Any]
+"""A tool function whose first parameter is the `RunContext`."""
+ToolFuncPlain: TypeAlias = Callable[ToolParams, Any]
+"""A tool function that does not need it."""
+ToolFuncEither: TypeAlias = ToolFuncContext[AgentDepsT, ToolParams] | ToolFuncPlain[ToolParams]
+ToolPrepareFunc: TypeAlias = Callable[[RunContext[AgentDepsT], ToolDefinition], Awaitable[ToolDefinition | None]]
 """Changes a tool's definition for one step; None leaves the tool out."""
 
 
@@ -79,7 +96,7 @@ class ToolOptions(TypedDict, total=False):
     name: str | None
     description: str | None
     retries: int | None
-    prepare: ToolPrepareFunc | None
+    prepare: ToolPrepareFunc[Any] | None
     docstring_format: DocstringFormat
     require_parameter_descriptions: bool
     timeout: float | None
@@ -96,13 +113,13 @@ class Tool(Generic[AgentDepsT]):
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: ToolFuncEither[AgentDepsT],
         *,
         takes_ctx: bool | None = None,
         max_retries: int | None = None,
         name: str | None = None,
         description: str | None = None,
-        prepare: ToolPrepareFunc | None = None,
+        prepare: ToolPrepareFunc[AgentDepsT] | None = None,
         docstring_format: DocstringFormat = "auto",
         require_parameter_descriptions: bool = False,
         timeout: float | None = None,

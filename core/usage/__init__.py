@@ -1,5 +1,6 @@
-"""The ledger of tokens, money and time, and the reports made from it."""
+"""The ledger of tokens, money and time, and the reports made from it; and the engine's counts of one run."""
 
+from core.models.usage import Usage, UsageLimits
 from core.usage.ledger import Outcome, Row, Tokens, Totals, TurnUsage, increments, read, scopes, today
 from core.usage.prices import price_nano_usd
 from core.usage.report import admin_report, named_in_report, own_report
@@ -10,6 +11,8 @@ __all__ = [
     "Tokens",
     "Totals",
     "TurnUsage",
+    "Usage",
+    "UsageLimits",
     "admin_report",
     "increments",
     "named_in_report",
