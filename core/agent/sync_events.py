@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from core.agent._loop_thread import LoopThread
 from core.agent.events import RunEvents
 from core.agent.response import RunResponse
-from core.messages import ModelMessage
+from core.messages import ModelMessage, UserContent
 from core.models.usage import Usage
 
 __all__ = ["SyncRunEvents"]
@@ -21,6 +21,7 @@ class SyncRunEvents(Iterator[RunResponse]):
 
     def __init__(self, events: RunEvents, loop: LoopThread) -> None:
         self._events = events
+        self._loop = loop
         self._items = loop.iterate(events)
 
     @property
@@ -39,6 +40,15 @@ class SyncRunEvents(Iterator[RunResponse]):
     def new_messages(self) -> list[ModelMessage]:
         """The part of the history this run added."""
         return self._events.new_messages()
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Stop the run from any thread: whoever reads gets the "RunCancelled" event next. See `RunEvents.cancel`."""
+        if self._loop.is_open:
+            self._loop.loop.call_soon_threadsafe(self._events.cancel, reason)
+
+    def steer(self, content: str | Sequence[UserContent]) -> bool:
+        """Say something to the model in its next request, from any thread. See `RunEvents.steer`."""
+        return self._events.steer(content)
 
     def close(self) -> None:
         """End the run, if it still goes on. Safe to call more than once."""

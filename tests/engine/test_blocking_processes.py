@@ -178,3 +178,19 @@ def test_a_blocking_agent_is_named_for_its_variable() -> None:
     helper = Agent(Scripted(["x"]))
     helper.run("x")
     assert helper.name == "helper"
+
+
+def test_a_blocking_stream_is_cancelled_from_another_thread() -> None:
+    """A stop button; who reads gets the last event."""
+    with threaded_server() as server:
+        server.reply(Reply(deltas=["a", "b"], hang_after=1))
+        agent = Agent(model=OpenAIChat(id="gpt-4o", base_url=server.base_url, api_key="k"))
+        stream = agent.run("x", stream=True, stream_intermediate_steps=True)
+        seen = []
+        for event in stream:
+            seen.append((event.event, event.content))
+            if event.content == "a":
+                threading.Timer(0.01, stream.cancel, ["enough"]).start()
+        assert seen[-1] == ("RunCancelled", "a") and not stream.steer("too late")
+        assert stream.run_response is not None and stream.run_response.event_data == {"reason": "enough"}
+        agent.close()
