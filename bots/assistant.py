@@ -51,6 +51,14 @@ def model_name(settings: Settings) -> str:
     return "demo"
 
 
+def provider_name(settings: Settings) -> str:
+    """Whose prices the answers have; "" for an agent of one's own."""
+    if settings.parley_agent:
+        return ""
+    provider, _, name = model_name(settings).partition(":")
+    return provider if name else provider_of(provider)
+
+
 def make_model(settings: Settings) -> Model:
     """Raises ConfigError for a model that cannot be used as things are set."""
     asked = model_name(settings)

@@ -52,12 +52,14 @@ def run() -> None:
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="Port of the web page; 0 takes any free one.")] = 0,
+    port: Annotated[int | None, typer.Option(help="Port of the web page; 0 takes any free one.")] = None,
 ) -> None:
     """Try Parley without any account: a local Slack and Discord on one web page."""
     from bots.demo import serve_demo
 
-    _with_settings(lambda settings: serve_demo(settings, port or settings.parley_http_port), log_level="WARNING")
+    _with_settings(
+        lambda settings: serve_demo(settings, settings.parley_http_port if port is None else port), log_level="WARNING"
+    )
 
 
 @app.command()
@@ -68,7 +70,7 @@ def start() -> None:
     if Settings.load().has_platform:
         run()
     else:
-        demo(port=0)
+        demo(port=None)
 
 
 @app.command()

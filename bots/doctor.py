@@ -72,7 +72,11 @@ async def _model(settings: Settings) -> Finding:
         if settings.parley_agent:
             return Finding("agent", "ok", f"{name} is there")
         if name == "demo":
-            return Finding("model", "note", "the demo model, which is no language model: set OPENAI_API_KEY")
+            return Finding(
+                "model",
+                "note",
+                "the demo model, which is no language model: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY",
+            )
         async with asyncio.timeout(MODEL_WAIT_S):
             answer = await Agent(make_model(settings)).run("Answer with the one word: ready")
         return Finding("model", "ok", f"{name} answered {str(answer.data)[:40]!r}")

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from bots import health
-from bots.assistant import make_answerer, model_name
+from bots.assistant import make_answerer, model_name, provider_name
 from bots.bot import Bot, no_platform, opened_store
 from bots.settings import Settings, secret
 from core.chat.adapter import Adapter
@@ -36,14 +36,16 @@ async def serve(settings: Settings) -> None:
                 store,
                 answerer,
                 adapters,
-                provider=name.partition(":")[0] if not settings.parley_agent else "",
+                provider=provider_name(settings),
             )
         )
         app = health.application(store, {adapter.platform: adapter.unready for adapter in adapters}, routes)
         port = settings.parley_http_port or DEFAULT_HTTP_PORT
         address = await stack.enter_async_context(health.served(app, settings.parley_http_host, port))
         if name == "demo":
-            log.warning("bot.demo_model", extra={"reason": "no model is set: set OPENAI_API_KEY or PARLEY_MODEL"})
+            log.warning(
+                "bot.demo_model", extra={"reason": "no model is set: set the key of a provider, or PARLEY_MODEL"}
+            )
         log.info(
             "bot.started",
             extra={

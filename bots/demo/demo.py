@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from adapters.discord import DiscordAdapter, DiscordSettings
 from adapters.emulators.discord import DiscordEmulator
 from adapters.emulators.slack import SlackEmulator
 from adapters.slack import SlackAdapter, SlackSettings
 from bots import health
-from bots.assistant import make_answerer, model_name
+from bots.assistant import make_answerer, model_name, provider_name
 from bots.bot import Bot, opened_store
 from bots.demo import page
 from bots.demo.discord_pane import DiscordPane, people_discord
@@ -72,6 +73,8 @@ async def serve_demo(settings: Settings, port: int | None) -> None:
     Raises ConfigError for what somebody must put right, a port that is taken among it.
     """
     until = signalled()
+    # A Redis that is set serves the real bot; the demo's worker would take that one's turns.
+    settings = settings.model_copy(update={"redis_url": SecretStr("")})
     logging.getLogger("discord").setLevel(logging.ERROR)  # it warns of voice, and of heartbeats that loopback outruns
     async with opened_demo(settings, port) as demo, asyncio.TaskGroup() as tasks:
         running = tasks.create_task(demo.bot.run(until), name="bot")
@@ -100,8 +103,7 @@ async def opened_demo(settings: Settings, port: int | None, answerer: Answerer |
             SlackAdapter(SlackSettings(slack.bot_token, slack.app_token, api_url=slack.api_url)),
             DiscordAdapter(DiscordSettings(discord.bot_token, discord.api_url)),
         )
-        provider = "" if settings.parley_agent else model_name(settings).partition(":")[0]
-        bot = await stack.enter_async_context(Bot(settings, store, answerer, adapters, provider))
+        bot = await stack.enter_async_context(Bot(settings, store, answerer, adapters, provider_name(settings)))
         app = health.application(store, {one.platform: one.unready for one in adapters}, page.routes(live))
         app.middlewares.append(page.guard(settings.parley_http_host))
         address = await stack.enter_async_context(_served(app, settings.parley_http_host, port))
@@ -118,7 +120,8 @@ def about_model(settings: Settings) -> Json:
     name = answering(settings)
     built_in = name == "demo"
     line = (
-        "The built-in demo model answers by rules; for a real one set OPENAI_API_KEY, or PARLEY_MODEL=ollama:llama3.2."
+        "The built-in demo model answers by rules; for a real one set OPENAI_API_KEY, ANTHROPIC_API_KEY or "
+        "GEMINI_API_KEY, or PARLEY_MODEL=ollama:llama3.2."
         if built_in
         else f"{name} answers; PARLEY_MODEL chooses another model."
     )

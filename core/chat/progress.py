@@ -10,6 +10,9 @@ from core.messages import ModelMessage
 from core.models.usage import Usage
 from core.replies.draft import Draft
 
+_CUT = ("length", "max_tokens", "MAX_TOKENS")
+"""How OpenAI, Anthropic and Google say that an answer ends at its token limit."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -50,7 +53,7 @@ class Progress:
     def was_cut(self) -> bool:
         """The model reached the most tokens it may write in one answer."""
         data = self.last.event_data if self.last is not None else None
-        return bool(data and data.get("finish_reason") == "length")
+        return bool(data and data.get("finish_reason") in _CUT)
 
     def draft(self) -> Draft:
         return Draft(self.text, status=self.status)
