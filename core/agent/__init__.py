@@ -5,6 +5,7 @@ from core.agent._run import EndStrategy
 from core.agent.agent import Agent
 from core.agent.events import RunEvents
 from core.agent.extra import MessageContext, MessageReferences, ReasoningStep, RunResponseExtraData
+from core.agent.instrumentation import InstrumentationSettings
 from core.agent.media import Audio, File, Image, Video
 from core.agent.nodes import AgentRun, AgentStream, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from core.agent.printing import pprint_run_response
@@ -25,6 +26,7 @@ __all__ = [
     "File",
     "FinalResult",
     "Image",
+    "InstrumentationSettings",
     "MessageContext",
     "MessageReferences",
     "ModelRequestNode",

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from types import FrameType, NoneType
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeGuard, cast, overload
+from typing import Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeGuard, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -22,6 +22,7 @@ from core.agent._output import ResultSchema
 from core.agent._prompts import Instructions, SystemPrompt, Validator
 from core.agent._run import EndStrategy, Plan, Run
 from core.agent.events import Record, RunEvents
+from core.agent.instrumentation import InstrumentationSettings
 from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from core.agent.response import RunEvent
 from core.agent.result import AgentRunResult, StreamedRunResult
@@ -105,7 +106,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         tools: Sequence[Tool[AgentDepsT] | ToolFuncEither[AgentDepsT]] = (),
         defer_model_check: bool = False,
         end_strategy: EndStrategy = "early",
-        instrument: Any | None = None,
+        instrument: InstrumentationSettings | bool | None = None,
         tool_timeout: float | None = None,
         run_timeout: float | None = None,
         agent_id: str | None = None,
@@ -126,7 +127,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         self.agent_id = agent_id or str(uuid.uuid4())
         self.session_id = session_id
         self.result_type = result_type
-        self.instrument = instrument
+        self._instrument = instrument
         self._deps_type = deps_type
         self._retries = retries
         self._result_retries = retries if result_retries is None else result_retries
@@ -419,6 +420,22 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             raise
         else:
             run.close()
+
+    _instrument_all: ClassVar[InstrumentationSettings | bool] = False
+
+    @staticmethod
+    def instrument_all(instrument: InstrumentationSettings | bool = True) -> None:
+        """What `instrument` says of every agent that was not told itself."""
+        Agent._instrument_all = instrument
+
+    @property
+    def instrument(self) -> InstrumentationSettings | bool | None:
+        """What the agent was told about telemetry, or else all of them were."""
+        return Agent._instrument_all if self._instrument is None else self._instrument
+
+    @instrument.setter
+    def instrument(self, instrument: InstrumentationSettings | bool | None) -> None:
+        self._instrument = instrument
 
     @staticmethod
     def is_user_prompt_node(node: object) -> TypeGuard[UserPromptNode]:

@@ -2,70 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from core.models._names import KnownModelName
 from core.models.base import Model
 from core.models.errors import UserError
 
 __all__ = ["KnownModelName", "infer_model", "provider_of"]
-
-KnownModelName = Literal[
-    "demo",
-    "test",
-    "gemini-2.0-flash",
-    "gemini-2.5-flash",
-    "gemini-2.5-flash-lite",
-    "gemini-2.5-pro",
-    "gemini-3-flash-preview",
-    "gemini-3-pro-preview",
-    "claude-haiku-4-5",
-    "claude-opus-4-5",
-    "claude-sonnet-4-5",
-    "gpt-3.5-turbo",
-    "gpt-4",
-    "gpt-4-turbo",
-    "gpt-4o",
-    "gpt-4o-mini",
-    "o1",
-    "o1-mini",
-    "o3-mini",
-    "anthropic:claude-haiku-4-5",
-    "anthropic:claude-opus-4-5",
-    "anthropic:claude-opus-5",
-    "anthropic:claude-sonnet-4-5",
-    "anthropic:claude-sonnet-5",
-    "google:gemini-2.0-flash",
-    "google:gemini-2.5-flash",
-    "google:gemini-2.5-flash-lite",
-    "google:gemini-2.5-pro",
-    "google:gemini-3-flash-preview",
-    "google:gemini-3-pro-preview",
-    "google-gla:gemini-2.0-flash",
-    "google-gla:gemini-2.5-flash",
-    "google-gla:gemini-2.5-flash-lite",
-    "google-gla:gemini-2.5-pro",
-    "google-gla:gemini-3-flash-preview",
-    "google-gla:gemini-3-pro-preview",
-    "deepseek:deepseek-chat",
-    "deepseek:deepseek-reasoner",
-    "groq:llama-3.1-8b-instant",
-    "groq:llama-3.3-70b-versatile",
-    "mistral:codestral-latest",
-    "mistral:mistral-large-latest",
-    "mistral:mistral-small-latest",
-    "openai-responses:gpt-4o",
-    "openai-responses:gpt-5",
-    "openai:gpt-3.5-turbo",
-    "openai:gpt-4",
-    "openai:gpt-4-turbo",
-    "openai:gpt-4o",
-    "openai:gpt-4o-mini",
-    "openai:o1",
-    "openai:o1-mini",
-    "openai:o3-mini",
-    "ollama:llama3.2",
-]
-"""Names an editor may offer; any other name a provider knows works as well."""
 
 _NOT_BUILT = {
     "bedrock": "AWS Bedrock",
