@@ -269,7 +269,7 @@ class SchemaData:
             case "time":
                 return "00:00:00Z"
             case _:
-                return self._letters()
+                return self._letters()[: schema.get("maxLength")]
 
     def _letters(self) -> str:
         """The seed as a number whose digits are letters."""

@@ -34,8 +34,8 @@ from core.models import KnownModelName
 
 NAMES = {
     "core": "Agent EndStrategy CallToolsNode ModelRequestNode UserPromptNode capture_run_messages AgentRunError"
-    " ModelRetry ModelHTTPError FallbackExceptionGroup UnexpectedModelBehavior UsageLimitExceeded UserError ImageUrl AudioUrl"
-    " DocumentUrl BinaryContent Tool RunContext __version__",
+    " ModelRetry ModelHTTPError FallbackExceptionGroup UnexpectedModelBehavior UsageLimitExceeded UserError ImageUrl"
+    " AudioUrl DocumentUrl BinaryContent Tool RunContext __version__",
     "core.agent": "Agent AgentRun AgentRunResult EndStrategy CallToolsNode ModelRequestNode UserPromptNode"
     " capture_run_messages InstrumentationSettings",
     "core.exceptions": "ModelRetry UserError AgentRunError UsageLimitExceeded UnexpectedModelBehavior ModelHTTPError"
