@@ -50,6 +50,7 @@ check: .venv/.dev-installed
 bench: .venv/.dev-installed
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.first_text
+	$(BIN)/python -m benchmarks.engine
 
 format: .venv/.dev-installed
 	$(BIN)/ruff check --fix .

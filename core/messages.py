@@ -9,6 +9,7 @@ Deltas and stream events say how a response grows; they are never stored.
 
 from __future__ import annotations
 
+import functools
 import json
 import mimetypes
 from collections.abc import Sequence
@@ -208,7 +209,9 @@ class UserPromptPart:
     part_kind: Literal["user-prompt"] = "user-prompt"
 
 
-_any_json = pydantic.TypeAdapter[Any](Any, config=pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+@functools.cache  # built when it is first needed: an import should cost neither its time nor its memory
+def _any_json() -> pydantic.TypeAdapter[Any]:
+    return pydantic.TypeAdapter(Any, config=pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 
 
 @dataclass
@@ -225,15 +228,17 @@ class ToolReturnPart:
         """The content as the model reads it: text as it is, everything else as JSON."""
         if isinstance(self.content, str):
             return self.content
-        return _any_json.dump_json(self.content).decode()
+        return _any_json().dump_json(self.content).decode()
 
     def model_response_object(self) -> dict[str, Any]:
         """The content as a JSON object; what is not an object is wrapped as `return_value`."""
-        dumped = _any_json.dump_python(self.content, mode="json")
+        dumped = _any_json().dump_python(self.content, mode="json")
         return dumped if isinstance(dumped, dict) else {"return_value": dumped}
 
 
-_error_details = pydantic.TypeAdapter(list[pydantic_core.ErrorDetails])
+@functools.cache
+def _error_details() -> pydantic.TypeAdapter[list[pydantic_core.ErrorDetails]]:
+    return pydantic.TypeAdapter(list[pydantic_core.ErrorDetails])
 
 
 @dataclass
@@ -251,7 +256,7 @@ class RetryPromptPart:
         if isinstance(self.content, str):
             description = self.content
         else:
-            shown = _error_details.dump_json(self.content, exclude={"__all__": {"ctx"}}, indent=2).decode()
+            shown = _error_details().dump_json(self.content, exclude={"__all__": {"ctx"}}, indent=2).decode()
             description = f"{len(self.content)} validation errors: {shown}"
         return f"{description}\n\nFix the errors and try again."
 

@@ -6,7 +6,6 @@ pages of Anthropic, Google, Azure OpenAI, Groq, Mistral, DeepSeek and OpenRouter
 
 from __future__ import annotations
 
-import email.utils
 import json
 import math
 import random
@@ -183,6 +182,8 @@ def retry_after(headers: Mapping[str, str], body: object = None) -> float | None
         return _seconds(float(value))
     except ValueError:
         pass
+    import email.utils  # brings much with it, for a date that hardly ever comes
+
     try:
         return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
     except (KeyError, ValueError, TypeError):

@@ -292,7 +292,7 @@ async def test_runs_cancelled_anywhere_leave_nothing_behind(
             nonlocal cut, whole
             events = agent.run("Hi", stream=True, stream_intermediate_steps=True)
             running = asyncio.ensure_future(_drain(events))
-            await asyncio.sleep(rng.random() * 0.02)
+            await asyncio.sleep(rng.random() ** 2 * 0.1)  # more often early than late
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             cut, whole = cut + running.cancelled(), whole + (not running.cancelled())
@@ -302,7 +302,7 @@ async def test_runs_cancelled_anywhere_leave_nothing_behind(
 
         for _ in range(25):
             await asyncio.gather(*(one() for _ in range(10)))
-        assert cut > 50 and whole > 20
+        assert cut > 25 and whole > 5, (cut, whole)
         async with asyncio.timeout(5):
             while server.open_streams:  # noqa: ASYNC110  # the server has no event for it
                 await asyncio.sleep(0.01)
