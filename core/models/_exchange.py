@@ -58,12 +58,17 @@ class Limits:
         self.retries = settings.get("max_retries", 2)
         self.asked: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._sent = self._progress = self._loop.time()
+        self._began = self._sent = self._progress = self._loop.time()
         self._end = None if self.whole_s is None else self._sent + self.whole_s
 
     def left(self) -> float:
         """Seconds left of the whole request."""
         return float("inf") if self._end is None else self._end - self._loop.time()
+
+    def allows_wait(self, seconds: float) -> bool:
+        """Whether to wait `seconds` for another attempt: nobody is to wait for several first events in turn."""
+        waited = self._loop.time() - self._began
+        return seconds < self.left() and waited + seconds < self.first_event_s
 
     def sent(self) -> None:
         """The request goes out now."""
@@ -294,6 +299,6 @@ class HTTPModel(Model):
             exc.model_name = self._model_name
         delay = retry_delay(exc, attempt, limits.retries, limits.asked)
         limits.asked = None
-        if delay is None or delay >= limits.left():
+        if delay is None or not limits.allows_wait(delay):
             raise exc
         await asyncio.sleep(delay)

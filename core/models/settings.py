@@ -24,7 +24,10 @@ class ModelSettings(TypedDict, total=False):
     progress_timeout: float
     """Between two pieces of the answer, however often the provider says that it is there. Default 300."""
     max_retries: int
-    """Further attempts after a failure that may pass, while nothing was delivered. Default 2."""
+    """Further attempts after a failure that may pass, while nothing was delivered. Default 2.
+
+    None begins later than `first_event_timeout` after the first, so that nobody waits for several of them.
+    """
     parallel_tool_calls: bool
     seed: int
     presence_penalty: float

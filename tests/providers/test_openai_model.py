@@ -230,6 +230,14 @@ async def test_retries_end(model: OpenAIModel, server: OpenAIServer) -> None:
     assert len(server.requests) == 4
 
 
+async def test_nobody_waits_for_several_first_events(model: OpenAIModel, server: OpenAIServer) -> None:
+    """A provider that fails slowly three times would keep a person waiting three times as long as allowed."""
+    server.reply(Reply(status=500, before=lambda: asyncio.sleep(0.2)))
+    with pytest.raises(errors.ModelHTTPError):
+        await stream(model, {"first_event_timeout": 0.5})
+    assert len(server.requests) == 1
+
+
 async def test_a_stream_that_dies_before_its_first_word_is_tried_again(
     model: OpenAIModel, server: OpenAIServer
 ) -> None:
