@@ -150,6 +150,15 @@ class Run(Generic[ResultDataT]):
     def new_messages(self) -> list[ModelMessage]:
         return self.messages[self._before :]
 
+    @property
+    def state(self) -> Run[ResultDataT]:
+        """This run, under the name by which code that drives runs node by node asks for `message_history`."""
+        return self
+
+    @property
+    def message_history(self) -> list[ModelMessage]:
+        return self.messages
+
     def context(self) -> RunContext[Any]:
         """The run, as tools and prompts see it now."""
         plan = self.plan

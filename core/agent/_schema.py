@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import pydantic
 from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict  # knows its own kind and that of typing
 
 from core.models.errors import UserError
 
@@ -221,7 +222,7 @@ def is_object_type(hint: Any) -> bool:
     """Whether values of `hint` are objects with named fields: a pydantic model, a dataclass, a TypedDict."""
     if not isinstance(hint, type):
         return False
-    return issubclass(hint, pydantic.BaseModel) or is_dataclass(hint) or typing.is_typeddict(hint)
+    return issubclass(hint, pydantic.BaseModel) or is_dataclass(hint) or is_typeddict(hint)
 
 
 def _qualname(function: Callable[..., Any]) -> str:
