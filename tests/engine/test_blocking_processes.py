@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core.agent._loop_thread import private_loop
 from core.blocking import Agent
 from core.models import OpenAIChat
 from tests.engine.scripted import Scripted
@@ -17,6 +18,7 @@ from tests.providers.openai_server import Reply
 
 SLOW_MODEL = """
 import asyncio, sys, threading
+from core.agent._loop_thread import private_loop
 from core.blocking import Agent
 from core.models import FunctionModel
 
@@ -194,3 +196,27 @@ def test_a_blocking_stream_is_cancelled_from_another_thread() -> None:
         assert seen[-1] == ("RunCancelled", "a") and not stream.steer("too late")
         assert stream.run_response is not None and stream.run_response.event_data == {"reason": "enough"}
         agent.close()
+
+
+async def test_streams_work_beside_a_running_loop() -> None:
+    """A notebook's cell: reading, leaving, printing."""
+    agent = Agent(Scripted(["a", "b"]))
+    assert [item.content for item in agent.run("x", stream=True)] == ["a", "b"]
+    with agent.run("x", stream=True) as stream:
+        assert next(stream).content == "a"
+    assert stream.run_response is not None and stream.run_response.event == "RunCancelled"
+
+
+def test_an_iterator_may_be_dropped_by_any_thread() -> None:
+    """A garbage collection happens wherever it happens; in the loop's own thread it may not wait."""
+    model = Scripted([f"{n} " for n in range(9)])
+    kept = [Agent(model).run("x", stream=True)]
+    next(kept[0])
+    private_loop().loop.call_soon_threadsafe(kept.clear)
+    eventually(lambda: model.closed == 1)
+    again = [Agent(model).run("x", stream=True)]
+    next(again[0])
+    thread = threading.Thread(target=again.clear)
+    thread.start()
+    thread.join(5)
+    assert model.closed == 2
