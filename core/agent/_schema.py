@@ -242,11 +242,12 @@ def _read_docstring(function: Callable[..., Any], style: str) -> tuple[str, dict
         "sphinx": docstring_parser.DocstringStyle.REST,
     }
     try:
-        parsed = docstring_parser.parse(text, styles.get(style, docstring_parser.DocstringStyle.AUTO))
+        # under a line of our own, because a docstring that begins with its parameters is not understood
+        parsed = docstring_parser.parse(f"_\n\n{text}", styles.get(style, docstring_parser.DocstringStyle.AUTO))
     except docstring_parser.ParseError:
         return text, {}
     described = {param.arg_name.lstrip("*"): param.description or "" for param in parsed.params}
-    return (parsed.description or "").strip(), {name: said for name, said in described.items() if said}
+    return (parsed.long_description or "").strip(), {name: said for name, said in described.items() if said}
 
 
 def object_schema(adapter: pydantic.TypeAdapter[Any]) -> dict[str, Any]:
