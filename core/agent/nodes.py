@@ -148,11 +148,12 @@ class AgentStream:
         """The result as far as it is there, loosely validated."""
         return StreamedRunResult(self._run, self._source).stream(debounce_by=debounce_by)
 
-    async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
-        """The response so far each time it grows, and whether it is whole."""
+    async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[ModelResponse]:
+        """The response so far each time it grows."""
         result: StreamedRunResult[Any] = StreamedRunResult(self._run, self._source)
-        async for response in result.stream_structured(debounce_by=debounce_by):
-            yield response
+        async for response, last in result.stream_structured(debounce_by=debounce_by):
+            if not last:
+                yield response
 
     def usage(self) -> Usage:
         """What the run has used so far, this response included."""
