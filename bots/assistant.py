@@ -25,6 +25,7 @@ name of another person in the same thread. Do not mention or ping people or chan
 
 _KEYS = {
     "openai": ("OPENAI_API_KEY", "https://platform.openai.com/api-keys"),
+    "openai-responses": ("OPENAI_API_KEY", "https://platform.openai.com/api-keys"),
     "anthropic": ("ANTHROPIC_API_KEY", "https://platform.claude.com/settings/keys"),
     "google": ("GEMINI_API_KEY", "https://aistudio.google.com/apikey"),
     "google-gla": ("GEMINI_API_KEY", "https://aistudio.google.com/apikey"),
@@ -84,6 +85,11 @@ def _model(provider: str, name: str, settings: Settings) -> Model | None:
 
             key, address = secret(settings.openai_api_key), settings.openai_base_url
             return OpenAIModel(name, base_url=address or None, api_key=key or None)
+        case "openai-responses":
+            from core.models.responses import OpenAIResponsesModel
+
+            key, address = secret(settings.openai_api_key), settings.openai_base_url
+            return OpenAIResponsesModel(name, base_url=address or None, api_key=key or None)
         case "anthropic":
             from core.models.anthropic import AnthropicModel
 

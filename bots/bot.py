@@ -66,6 +66,8 @@ class Bot:
 
     async def __aenter__(self) -> Bot:
         async with AsyncExitStack() as stack:
+            if (close := getattr(self._answerer, "aclose", None)) is not None:
+                stack.push_async_callback(close)  # connections to the model's provider
             for adapter in self._adapters:
                 await adapter.open()
                 stack.push_async_callback(adapter.aclose)

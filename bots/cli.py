@@ -122,9 +122,12 @@ def discord_invite() -> None:
 
 
 def _with_settings(job: Callable[[Settings], Coroutine[Any, Any, None]], log_level: str = "") -> None:
+    from dotenv import load_dotenv
+
     from bots import logs
     from bots.settings import Settings
 
+    load_dotenv(".env")  # keys of further providers (GROQ_API_KEY, ...) are read from the environment by their models
     settings = Settings.load()
     logs.set_up(log_level or settings.parley_log_level)
     asyncio.run(job(settings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.models.errors import (
     AgentRunError,
+    FallbackExceptionGroup,
     ModelAuthError,
     ModelConnectionError,
     ModelContentFiltered,
@@ -50,6 +51,8 @@ def using(tool: str) -> str:
 
 def failure(exc: BaseException, reference: str) -> str:
     """One line for the person: what happened and what to do. `reference` finds the log line."""
+    while isinstance(exc, FallbackExceptionGroup):
+        exc = exc.exceptions[-1]  # every model failed: the last one says what to do now
     said = _model_failure(exc) if isinstance(exc, AgentRunError) else None
     return f"⚠️ {said or f'Something went wrong while I answered. It is in the log as `{reference}`.'}"
 
@@ -93,6 +96,8 @@ def _model_failure(exc: AgentRunError) -> str:
 
 def worth_remembering(exc: BaseException) -> bool:
     """Whether the question stays in the history after this failure: not if sending it again would fail again."""
+    if isinstance(exc, FallbackExceptionGroup):
+        return all(map(worth_remembering, exc.exceptions))
     if isinstance(exc, ModelContextTooLong | ModelContentFiltered):
         return False
     if isinstance(exc, ModelHTTPError):
