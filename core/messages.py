@@ -282,7 +282,7 @@ class TextPart:
     """What the model says; `signature` is an opaque mark its provider wants back with it, as Gemini does."""
 
     content: str
-    signature: Extra = None
+    signature: Extra = field(default=None, repr=False)
     part_kind: Literal["text"] = "text"
 
     def has_content(self) -> bool:
@@ -294,7 +294,7 @@ class ThinkingPart:
     """What a model thought aloud; `signature` lets its provider accept the thought again."""
 
     content: str
-    signature: Extra = None
+    signature: Extra = field(default=None, repr=False)
     part_kind: Literal["thinking"] = "thinking"
 
     def has_content(self) -> bool:
@@ -311,7 +311,7 @@ class ToolCallPart:
     tool_name: str
     args: str | dict[str, Any]
     tool_call_id: str | None = None
-    signature: Extra = None
+    signature: Extra = field(default=None, repr=False)
     part_kind: Literal["tool-call"] = "tool-call"
 
     def args_as_dict(self) -> dict[str, Any]:
@@ -350,7 +350,7 @@ class ModelResponse:
     parts: list[ModelResponsePart]
     model_name: str | None = None
     timestamp: datetime = field(default_factory=_now)
-    finish_reason: Extra = None
+    finish_reason: Extra = field(default=None, repr=False)
     kind: Literal["response"] = "response"
 
 

@@ -133,7 +133,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         self._result_retries = retries if result_retries is None else result_retries
         self._result_tool_name = result_tool_name
         self._result_tool_description = result_tool_description
-        self._result = ResultSchema.build(result_type, result_tool_name, result_tool_description)
+        self._result_schema = ResultSchema.build(result_type, result_tool_name, result_tool_description)
         self._tool_timeout = tool_timeout
         self._run_timeout = run_timeout
         self._tool_call_limit = tool_call_limit
@@ -152,7 +152,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         self._instructions: list[Instructions] = [SystemPrompt(text) for text in (*framing, *given)]
         self._validators: list[Validator] = []
         self._override = _Override()
-        self._tools: dict[str, Tool[AgentDepsT]] = {}
+        self._function_tools: dict[str, Tool[AgentDepsT]] = {}
         for tool in tools:
             self._register(tool if isinstance(tool, Tool) else Tool(tool))
 
@@ -571,12 +571,12 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     def _start(self, asked: _Asked, *, stream: bool) -> Run[ResultDataT]:
         override = self._overridden()
-        result = self._result
+        result = self._result_schema
         if asked.result_type is not None:
             if self._validators:
                 raise UserError("Cannot set a custom run `result_type` when the agent has result validators")
             result = ResultSchema.build(asked.result_type, self._result_tool_name, self._result_tool_description)
-        for name in result.tools.keys() & self._tools.keys():
+        for name in result.tools.keys() & self._function_tools.keys():
             raise UserError(f"Tool name conflicts with result schema name: {name!r}")
         plan = Plan(
             prompt=asked.prompt,
@@ -585,7 +585,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             settings=merge_model_settings(self.model_settings, asked.settings),
             limits=asked.limits or UsageLimits(),
             result=result,
-            tools=cast("dict[str, Tool[Any]]", dict(self._tools)),
+            tools=cast("dict[str, Tool[Any]]", dict(self._function_tools)),
             system_prompts=tuple(self._system_prompts),
             instructions=tuple(self._instructions),
             validators=tuple(self._validators),
@@ -614,11 +614,11 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         return self.model
 
     def _register(self, tool: Tool[AgentDepsT]) -> None:
-        if tool.name in self._tools:
+        if tool.name in self._function_tools:
             raise UserError(f"Tool name conflicts with existing tool: {tool.name!r}")
-        if tool.name in self._result.tools:
+        if tool.name in self._result_schema.tools:
             raise UserError(f"Tool name conflicts with result schema name: {tool.name!r}")
-        self._tools[tool.name] = tool
+        self._function_tools[tool.name] = tool
 
     @staticmethod
     def _decorate(func: Callable[..., Any] | None, register: Callable[[Any], None]) -> Any:

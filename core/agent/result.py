@@ -51,6 +51,11 @@ class AgentRunResult(RunResponse, Generic[ResultDataT]):
         """The same as `data`."""
         return self.data
 
+    @property
+    def _new_message_index(self) -> int:
+        """Where the messages of this run begin in the history."""
+        return len(super().all_messages()) - len(super().new_messages())
+
     def all_messages(self, *, result_tool_return_content: str | None = None) -> list[ModelMessage]:
         """The history with this run. `result_tool_return_content`: what the result tool shall have returned in it.
 

@@ -142,8 +142,8 @@ class Tool(Generic[AgentDepsT]):
 
     async def prepare_tool_def(self, ctx: RunContext[AgentDepsT]) -> ToolDefinition | None:
         """The definition for this step, None if the tool is not offered in it."""
-        if self.prepare is None:
-            return self.definition
+        if self.prepare is None:  # nobody changes it, so it needs no copy
+            return ToolDefinition(self.name, self.description, self.schema.json_schema)
         return await self.prepare(ctx.replace_with(tool_name=self.name), self.definition)
 
     async def call(self, args: str | dict[str, Any], ctx: RunContext[AgentDepsT]) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from core.models._parts import ResponseParts
-from core.models.errors import UserError
 from core.models.settings import ModelSettings
 from core.models.usage import Usage
 
@@ -108,7 +107,7 @@ class Model(ABC):
         model_request_parameters: ModelRequestParameters,
     ) -> AbstractAsyncContextManager[StreamedResponse]:
         """Send `messages`, read the answer as it comes. Leaving the context stops reading at once."""
-        raise UserError(f"Streamed requests not supported by this {type(self).__name__}")
+        raise NotImplementedError(f"Streamed requests not supported by this {type(self).__name__}")
 
     @property
     @abstractmethod
