@@ -15,19 +15,26 @@ import mimetypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import pydantic
 import pydantic_core
 
 __all__ = [
+    "AgentStreamEvent",
+    "AudioFormat",
+    "AudioMediaType",
     "AudioUrl",
     "BinaryContent",
+    "DocumentFormat",
+    "DocumentMediaType",
     "DocumentUrl",
     "FinalResultEvent",
     "FunctionToolCallEvent",
     "FunctionToolResultEvent",
     "HandleResponseEvent",
+    "ImageFormat",
+    "ImageMediaType",
     "ImageUrl",
     "ModelMessage",
     "ModelMessagesTypeAdapter",
@@ -51,6 +58,22 @@ __all__ = [
     "UserContent",
     "UserPromptPart",
 ]
+
+AudioMediaType: TypeAlias = Literal["audio/wav", "audio/mpeg"]
+ImageMediaType: TypeAlias = Literal["image/jpeg", "image/png", "image/gif", "image/webp"]
+DocumentMediaType: TypeAlias = Literal[
+    "application/pdf",
+    "text/plain",
+    "text/csv",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "text/html",
+    "text/markdown",
+    "application/vnd.ms-excel",
+]
+AudioFormat: TypeAlias = Literal["wav", "mp3"]
+ImageFormat: TypeAlias = Literal["jpeg", "png", "gif", "webp"]
+DocumentFormat: TypeAlias = Literal["csv", "doc", "docx", "html", "md", "pdf", "txt", "xls", "xlsx"]
 
 _IMAGE_TYPES = {
     ".jpg": "image/jpeg",
@@ -422,6 +445,7 @@ class FinalResultEvent:
 
 
 ModelResponseStreamEvent = Annotated[PartStartEvent | PartDeltaEvent, pydantic.Discriminator("event_kind")]
+AgentStreamEvent = Annotated[PartStartEvent | PartDeltaEvent | FinalResultEvent, pydantic.Discriminator("event_kind")]
 
 
 @dataclass(slots=True)

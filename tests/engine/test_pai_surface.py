@@ -40,6 +40,11 @@ NAMES = {
     " capture_run_messages InstrumentationSettings",
     "core.exceptions": "ModelRetry UserError AgentRunError UsageLimitExceeded UnexpectedModelBehavior ModelHTTPError"
     " FallbackExceptionGroup",
+    "core.messages": "ModelMessage ModelMessagesTypeAdapter ModelRequest ModelRequestPart ModelResponse"
+    " ModelResponsePart SystemPromptPart UserPromptPart ToolReturnPart RetryPromptPart TextPart ToolCallPart TextPartDelta"
+    " ToolCallPartDelta ModelResponsePartDelta PartStartEvent PartDeltaEvent FinalResultEvent FunctionToolCallEvent"
+    " FunctionToolResultEvent ModelResponseStreamEvent AgentStreamEvent HandleResponseEvent UserContent"
+    " ImageMediaType AudioMediaType DocumentMediaType ImageFormat AudioFormat DocumentFormat",
     "core.result": "FinalResult StreamedRunResult ResultDataT",
     "core.tools": "AgentDepsT RunContext Tool ToolDefinition ToolFuncContext ToolFuncPlain ToolFuncEither ToolParams"
     " ToolPrepareFunc DocstringFormat",
