@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13 python3.14 p
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help install run demo test check bench format lock clean
+.PHONY: help install run demo test check bench bench-engine format lock clean
 
 help:
 	@echo "make run      answer in Slack and Discord (with no tokens set: the demo, nothing else needed)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test     every test, with everything they need"
 	@echo "make check    format, lint, types, import rules"
 	@echo "make bench    measure: first text, memory, start"
+	@echo "make bench-engine  measure the engine beside other engines, which are installed into .venv-bench"
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Parley needs Python 3.11 or newer; none was found on the PATH. Set PYTHON=/path/to/python3." >&2; exit 1; }
@@ -52,6 +53,16 @@ bench: .venv/.dev-installed
 	$(BIN)/python -m benchmarks.first_text
 	$(BIN)/python -m benchmarks.engine
 
+# The engine's peers live in an environment of their own: neither the bot nor its tests ever see them.
+.venv-bench/.installed: requirements-bench.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the engine and its peers into .venv-bench ..."
+	@$(BIN)/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench-engine: .venv-bench/.installed
+	.venv-bench/bin/python -m benchmarks.engine
+
 format: .venv/.dev-installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -60,6 +71,7 @@ format: .venv/.dev-installed
 lock:
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements.lock
 	uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra bench -c requirements.lock --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements-bench.lock
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-bench build dist *.egg-info
