@@ -15,16 +15,14 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, cast
+from typing import Any, Generic, cast
 
 import pydantic
-from typing_extensions import TypeVar
 
-from core.agent._again import Again
 from core.agent._calls import Retries, call_tool, error_details, run_together, within
 from core.agent._history import cancelled, close_calls, interrupted, repaired, with_instructions
-from core.agent._output import ResultSchema, ResultTool
-from core.agent._prompts import Instructions, SystemPrompt, Validator
+from core.agent._output import ResultTool
+from core.agent._plan import EndStrategy, FinalResult, LoopEvent, Plan, ResponseEnded, ResultDataT, RunEnded
 from core.agent.extra import Findings
 from core.agent.tools import RunContext, Tool
 from core.messages import (
@@ -35,7 +33,6 @@ from core.messages import (
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
-    PartDeltaEvent,
     PartStartEvent,
     RetryPromptPart,
     SystemPromptPart,
@@ -45,78 +42,13 @@ from core.messages import (
     UserContent,
     UserPromptPart,
 )
-from core.models.base import Model, ModelRequestParameters, StreamedResponse
+from core.models.base import ModelRequestParameters, StreamedResponse
 from core.models.errors import ModelRetry, StopAgentRun, UnexpectedModelBehavior
-from core.models.settings import ModelSettings
-from core.models.usage import Usage, UsageLimits
+from core.models.usage import Usage
 
-__all__ = ["EndStrategy", "FinalResult", "Plan", "ResponseEnded", "Run", "RunEnded"]
+__all__ = ["EndStrategy", "FinalResult", "LoopEvent", "Plan", "ResponseEnded", "Run", "RunEnded"]
 
 log = logging.getLogger(__name__)
-EndStrategy = Literal["early", "exhaustive"]
-ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
-
-
-@dataclass(frozen=True)
-class FinalResult(Generic[ResultDataT]):
-    """The result of a run; `tool_name` is None when the model simply wrote it."""
-
-    data: ResultDataT
-    tool_name: str | None = None
-    tool_call_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseEnded:
-    """A model response is whole. Times in seconds since its request; `first` is None if it was empty."""
-
-    response: ModelResponse
-    usage: Usage
-    seconds: float
-    first: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnded:
-    """The run has come to its result."""
-
-    result: FinalResult[Any]
-
-
-LoopEvent = (
-    PartStartEvent
-    | PartDeltaEvent
-    | ResponseEnded
-    | FunctionToolCallEvent
-    | FunctionToolResultEvent
-    | FinalResultEvent
-    | RunEnded
-)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was asked for: everything a run needs and never changes."""
-
-    prompt: str | Sequence[UserContent]
-    model: Model
-    deps: Any
-    settings: ModelSettings | None
-    limits: UsageLimits
-    result: ResultSchema
-    tools: dict[str, Tool[Any]]
-    system_prompts: Sequence[SystemPrompt]
-    instructions: Sequence[Instructions]
-    validators: Sequence[Validator]
-    end_strategy: EndStrategy
-    retries: int
-    result_retries: int
-    tool_timeout: float | None
-    stream: bool
-    again: Again = field(default_factory=Again)
-    tool_call_limit: int | None = None
-    agent: Any = None
-    run_timeout: float | None = None
 
 
 @dataclass

@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Type
 from typing_extensions import TypeVar, Unpack
 
 from core.agent._again import Again
+from core.agent._asked import Asked, asked_with
 from core.agent._capture import history_of_run
-from core.agent._inputs import RunInputs, said
+from core.agent._inputs import RunInputs
 from core.agent._loop_thread import private_loop
 from core.agent._output import ResultSchema
 from core.agent._prompts import Instructions, SystemPrompt, Validator
@@ -242,7 +243,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         """
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(1))
-        asked = _asked_with(
+        asked = asked_with(
             inputs,
             user_prompt,
             result_type,
@@ -348,7 +349,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         """Stream a typed result; options as in `run`. Leaving the context early ends the run and reads no further."""
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(2))
-        asked = _Asked(
+        asked = Asked(
             user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage, run_timeout
         )
         run = self._start(asked, stream=True)
@@ -409,7 +410,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         """Run step by step (see `core.agent.nodes`); options as in `run`. Leaving the context ends the run."""
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(2))
-        asked = _Asked(
+        asked = Asked(
             user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage, run_timeout
         )
         run = self._start(asked, stream=False)
@@ -553,7 +554,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     # --- inside ---
 
-    async def _finish(self, asked: _Asked) -> AgentRunResult[ResultDataT]:
+    async def _finish(self, asked: Asked) -> AgentRunResult[ResultDataT]:
         """Run to the end without streaming, from the same events."""
         record = self._record(asked, stream=False)
         run = record.run
@@ -565,11 +566,11 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         known = {each.name: getattr(whole, each.name) for each in dataclasses.fields(whole)}
         return AgentRunResult(**known, _result_tool_name=run.result.tool_name)
 
-    def _record(self, asked: _Asked, *, stream: bool) -> Record:
+    def _record(self, asked: Asked, *, stream: bool) -> Record:
         run = self._start(asked, stream=stream)
         return Record(run, self.agent_id, asked.session_id or self.session_id, added=asked.added)
 
-    def _start(self, asked: _Asked, *, stream: bool) -> Run[ResultDataT]:
+    def _start(self, asked: Asked, *, stream: bool) -> Run[ResultDataT]:
         override = self._overridden()
         result = self._result_schema
         if asked.result_type is not None:
@@ -637,40 +638,6 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
                 if value is self and name != "self":
                     self.name = name
                     return
-
-
-@dataclasses.dataclass(frozen=True)
-class _Asked:
-    """The options of one run, as the caller gave them."""
-
-    prompt: Prompt
-    result_type: Any
-    history: Sequence[ModelMessage] | None
-    model: Model | str | None
-    deps: Any
-    settings: ModelSettings | None
-    limits: UsageLimits | None
-    usage: Usage | None
-    run_timeout: float | None = None
-    added: Sequence[ModelMessage] = ()
-    retries: int | None = None
-    session_id: str | None = None
-
-
-def _asked_with(inputs: RunInputs, prompt: Prompt | None, *options: Any) -> _Asked:
-    """The options of one run, with what Agno's names say put where it belongs."""
-    if prompt is None or inputs:
-        prompt, added = said(prompt, inputs)
-    else:
-        added = []
-    asked = _Asked(prompt, *options)
-    return dataclasses.replace(
-        asked,
-        history=[*(asked.history or ()), *added] if added else asked.history,
-        added=added,
-        retries=inputs.get("retries"),
-        session_id=inputs.get("session_id"),
-    )
 
 
 def _tool(function: Callable[..., Any], takes_ctx: bool, options: ToolOptions) -> Tool[Any]:

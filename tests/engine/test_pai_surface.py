@@ -41,7 +41,8 @@ NAMES = {
     "core.exceptions": "ModelRetry UserError AgentRunError UsageLimitExceeded UnexpectedModelBehavior ModelHTTPError"
     " FallbackExceptionGroup",
     "core.messages": "ModelMessage ModelMessagesTypeAdapter ModelRequest ModelRequestPart ModelResponse"
-    " ModelResponsePart SystemPromptPart UserPromptPart ToolReturnPart RetryPromptPart TextPart ToolCallPart TextPartDelta"
+    " ModelResponsePart SystemPromptPart UserPromptPart ToolReturnPart RetryPromptPart TextPart"
+    " ToolCallPart TextPartDelta"
     " ToolCallPartDelta ModelResponsePartDelta PartStartEvent PartDeltaEvent FinalResultEvent FunctionToolCallEvent"
     " FunctionToolResultEvent ModelResponseStreamEvent AgentStreamEvent HandleResponseEvent UserContent"
     " ImageMediaType AudioMediaType DocumentMediaType ImageFormat AudioFormat DocumentFormat",
