@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -31,21 +32,28 @@ SEGMENT_EVENT = "parley_segment"
 """`metadata.event_type` of each message of ours. Everyone in the workspace can read metadata: no secrets in it."""
 
 _BLOCKS_GIVEN_UP_AFTER = 3
-_UNCERTAIN_KEPT = 1000
+_BLOCKS_GIVEN_UP_FOR_S = 600.0
+_KEPT = 1000
 _PAGES = 10
 
 
 class SlackSurface:
     """One workspace. `client` must not retry by itself; whoever made its session closes it.
 
-    When Slack refuses the blocks of a Segment, the same Segment is sent once more as plain `text`. A server that has
-    refused several in a row (an old one that does not know the `markdown` block) gets `text` alone from then on.
+    When Slack refuses the blocks of a Segment, the same Segment is sent once more as plain `text`. What grows in that
+    thread is then shown as `text` until blocks are taken there again: a finished Segment is always tried with them. A
+    server that has refused the blocks of several threads in a row (an old one that does not know the `markdown` block)
+    gets `text` alone for ten minutes.
+    now: a clock in seconds.
     """
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: AsyncWebClient, now: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._now = now
         self._statuses = True
-        self._blocks_refused = 0
+        self._plain: dict[str, None] = {}  # threads whose blocks were refused last
+        self._refusing: set[str] = set()  # those of them since blocks were last taken anywhere
+        self._no_blocks_until = 0.0
         self._uncertain: dict[str, None] = {}
 
     @property
@@ -87,7 +95,7 @@ class SlackSurface:
         it first; `find` does the same for a Turn that another process began.
         """
         place = Place.of(placement.thread_id)
-        if key in self._uncertain and (found := await self._search(placement, key)):
+        if key in self._uncertain and (found := await self.find(placement, key)):
             self._uncertain.pop(key, None)
             return found
         args: dict[str, Any] = {  # Any: JSON
@@ -98,7 +106,7 @@ class SlackSurface:
             "metadata": {"event_type": SEGMENT_EVENT, "event_payload": {"key": key}},
         }
         try:
-            posted = await self._show("chat.postMessage", args, segment)
+            posted = await self._show("chat.postMessage", args, segment, placement.thread_id)
         except SurfaceUnavailable:
             self._remember_uncertain(key)
             raise
@@ -109,7 +117,7 @@ class SlackSurface:
         return MessageRef(str(posted.get("channel") or place.channel), str(posted["ts"]))
 
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
-        await self._show("chat.update", {"channel": ref.channel, "ts": ref.message}, segment)
+        await self._show("chat.update", {"channel": ref.channel, "ts": ref.message}, segment, placement.thread_id)
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         try:
@@ -118,10 +126,20 @@ class SlackSurface:
             return
 
     async def find(self, placement: Placement, key: str) -> MessageRef | None:
-        """The message that was posted with `key` in this thread, None when there is none.
+        """The message that was posted with `key` in this thread, None when there is none or we may not read here:
+        a second message is the lesser evil than none.
 
         Source: docs.slack.dev, conversations.replies with `include_all_metadata`; needs the history scopes.
         """
+        try:
+            return await self._search(placement, key)
+        except (RateLimited, SurfaceUnavailable):
+            raise
+        except SurfaceError as error:
+            log.warning("slack.post.not_reconciled", extra={"reason": str(error)})
+            return None
+
+    async def _search(self, placement: Placement, key: str) -> MessageRef | None:
         place = Place.of(placement.thread_id)
         args: dict[str, Any] = {"channel": place.channel, "ts": place.thread_ts, "limit": 200}  # Any: JSON
         args["include_all_metadata"] = True
@@ -138,37 +156,33 @@ class SlackSurface:
             args["cursor"] = cursor
         return None
 
-    async def _search(self, placement: Placement, key: str) -> MessageRef | None:
-        try:
-            return await self.find(placement, key)
-        except (RateLimited, SurfaceUnavailable):
-            raise
-        except SurfaceError as error:  # we may not read here: a second message is the lesser evil than none
-            log.warning("slack.post.not_reconciled", extra={"reason": str(error)})
-            return None
-
     def _remember_uncertain(self, key: str) -> None:
-        self._uncertain[key] = None
-        if len(self._uncertain) > _UNCERTAIN_KEPT:
-            self._uncertain.pop(next(iter(self._uncertain)))
+        _keep(self._uncertain, key)
 
-    async def _show(self, method: str, args: dict[str, Any], segment: Segment) -> Mapping[str, Any]:
+    async def _show(self, method: str, args: dict[str, Any], segment: Segment, thread: str) -> Mapping[str, Any]:
         """Send `segment`; when its blocks are refused, once more without them."""
         text, blocks = message(segment)
         args = args | {"text": text, "parse": "none", "link_names": False}
-        if self._blocks_refused < _BLOCKS_GIVEN_UP_AFTER:
+        if self._now() >= self._no_blocks_until and not (segment.stop and thread in self._plain):
             try:
                 shown = await self._send(method, args | {"blocks": blocks})
             except SDK_ERRORS as exc:
                 if code_of(exc) not in CONTENT_REFUSED:
                     raise surface_error(method, exc) from exc
                 log.warning("slack.blocks.refused", extra={"method": method, "code": code_of(exc)})
-                self._blocks_refused += 1
+                self._note_refusal(thread)
             else:
-                self._blocks_refused = 0
+                self._plain.pop(thread, None)
+                self._refusing.clear()
                 return shown
         bare = args | ({"blocks": []} if method == "chat.update" else {})  # [] takes away what an edit would keep
         return await self._call(method, bare)
+
+    def _note_refusal(self, thread: str) -> None:
+        _keep(self._plain, thread)
+        self._refusing.add(thread)
+        if len(self._refusing) >= _BLOCKS_GIVEN_UP_AFTER:
+            self._no_blocks_until = self._now() + _BLOCKS_GIVEN_UP_FOR_S
 
     async def _call(self, method: str, args: dict[str, Any], read: bool = False) -> Mapping[str, Any]:
         try:
@@ -183,3 +197,9 @@ class SlackSurface:
         else:
             answer = await self._client.api_call(method, json=args)
         return answer.data if isinstance(answer.data, dict) else {}
+
+
+def _keep(kept: dict[str, None], one: str) -> None:
+    kept[one] = None
+    if len(kept) > _KEPT:
+        kept.pop(next(iter(kept)))

@@ -47,6 +47,11 @@ async def placement(emulator: SlackEmulator) -> Placement:
     return Placement(ThreadId(f"slack:{emulator.team_id}:{question.channel}:{question.ts}"))
 
 
+async def other_thread(emulator: SlackEmulator) -> Placement:
+    question = await emulator.say("ada", "general", "another question")
+    return Placement(ThreadId(f"slack:{emulator.team_id}:{question.channel}:{question.ts}"))
+
+
 def test_the_slack_surface_is_a_surface(surface: SlackSurface) -> None:
     """Core sees the port and nothing else."""
     port: Surface = surface
@@ -190,6 +195,15 @@ async def test_without_the_right_to_read_a_lost_post_is_posted_again(
     assert len(emulator.bot_messages()) == 1
 
 
+@pytest.mark.parametrize("refusal", ["missing_scope", "not_in_channel", "thread_not_found", "unknown_method"])
+async def test_where_we_may_not_read_nothing_is_found(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator, refusal: str
+) -> None:
+    """Whoever goes on with an answer after a crash asks first; a refusal to say must not cost the answer."""
+    emulator.fail_next("conversations.replies", refusal)
+    assert await surface.find(placement, "key-1") is None
+
+
 async def test_refused_blocks_are_sent_once_more_as_text(
     surface: SlackSurface, placement: Placement, emulator: SlackEmulator
 ) -> None:
@@ -205,18 +219,41 @@ async def test_refused_blocks_are_sent_once_more_as_text(
         await surface.edit(placement, ref, Segment("a | d"))
 
 
-async def test_a_server_without_blocks_is_soon_not_asked_twice(
+async def test_one_answer_that_slack_dislikes_costs_no_other_one_its_layout(
     surface: SlackSurface, placement: Placement, emulator: SlackEmulator
 ) -> None:
-    """Two calls for each edit would halve the budget."""
-    ref = await surface.post(placement, Segment("0"), "k")
+    """While a table grows it may be refused again and again: that says nothing about the next answer, or its end."""
+    emulator.fail_next("chat.postMessage", "invalid_blocks")
+    ref = await surface.post(placement, Segment("| a", stop="s"), "k")
+    for number in range(5):
+        await surface.edit(placement, ref, Segment(f"| a | {number}", stop="s"))
+    assert len(emulator.calls("chat.update")) == 5, "what is refused once is not tried at each edit"
+    await surface.edit(placement, ref, Segment("| a | b |"))
+    assert [block["type"] for block in emulator.bot_messages()[0].blocks] == ["markdown"]
+    other = await other_thread(emulator)
+    await surface.post(other, Segment("text", stop="t"), "k2")
+    assert [block["type"] for block in emulator.bot_messages()[1].blocks] == ["markdown", "actions"]
+
+
+async def test_a_server_without_blocks_is_soon_not_asked_twice(
+    settings: SlackSettings, emulator: SlackEmulator
+) -> None:
+    """Two calls for each edit would halve the budget; after a while it is asked again, for it may have learned."""
+    clock = [1000.0]
+    connection = Web.connect(settings)
+    surface = SlackSurface(connection.client, now=lambda: clock[0])
+    ref = await surface.post(await other_thread(emulator), Segment("0"), "k")
     for number in range(1, 4):
         emulator.fail_next("chat.update", "invalid_blocks")
-        await surface.edit(placement, ref, Segment(str(number)))
+        await surface.edit(await other_thread(emulator), ref, Segment(str(number)))
     before = len(emulator.calls("chat.update"))
-    await surface.edit(placement, ref, Segment("4"))
+    await surface.edit(await other_thread(emulator), ref, Segment("4"))
     assert len(emulator.calls("chat.update")) == before + 1
-    assert emulator.bot_messages()[0].text == "4"
+    assert emulator.bot_messages()[0].blocks == []
+    clock[0] += 601
+    await surface.edit(await other_thread(emulator), ref, Segment("5"))
+    assert emulator.bot_messages()[0].blocks != []
+    await connection.aclose()
 
 
 async def test_a_status_comes_and_goes_and_is_given_up_when_forbidden(
