@@ -40,7 +40,7 @@ demo: install
 	@exec $(BIN)/parley demo
 
 test: .venv/.dev-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/.dev-installed
 	$(BIN)/ruff format --check .
