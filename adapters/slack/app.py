@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_PATH = "/slack/events"
 DRAIN_S = 5.0
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 class SlackAdapter:
@@ -142,9 +144,14 @@ class SlackAdapter:
     async def _on_post(self, request: web.Request) -> web.StreamResponse:
         if self._bolt is None:
             return web.Response(status=503)
-        if not request.headers.get("X-Slack-Request-Timestamp", "0").isdecimal():
+        if not _TIMESTAMP.fullmatch(request.headers.get("X-Slack-Request-Timestamp", "0")):
             return web.Response(status=401)  # bolt would stumble over it
-        answer = await self._bolt.async_dispatch(await to_bolt_request(request))
+        try:
+            asked = await to_bolt_request(request)
+        except (ValueError, TypeError, AttributeError, LookupError):  # bolt reads the body before it is verified
+            log.warning("slack.http.unreadable")
+            return web.Response(status=400)
+        answer = await self._bolt.async_dispatch(asked)
         if answer.status == 401:
             log.warning("slack.http.forged")
         return await to_aiohttp_response(answer)

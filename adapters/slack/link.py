@@ -1,10 +1,12 @@
 """SocketLink: the Socket Mode connection, kept alive.
 
-The SDK reconnects by itself, but three things it does not mend (slack_sdk 3.47, read and tried):
+The SDK reconnects by itself, but four things it does not mend (slack_sdk 3.47, read and tried):
 
 - while a new connection is refused, it tries the same one-use address for ever: the address is taken away after two
   failed checks, so that the next try asks Slack for a new one;
 - a handshake that never ends holds its loop: after five failed checks the client is built anew;
+- when Slack sends every new connection away at once (`too_many_websockets`: others use this app token too), it asks
+  for the next one without a pause, some thirty times a second: see SentAway;
 - when Slack says that the token is no good any more or Socket Mode is switched off, it goes on asking: here that is
   a ConfigError, because no retry can mend it.
 """
@@ -16,6 +18,7 @@ import contextlib
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 
 from aiohttp import ClientWebSocketResponse, WSMessage
@@ -37,6 +40,27 @@ _NEW_ADDRESS_AFTER = 2
 _NEW_CLIENT_AFTER = 5
 _GIVE_UP_AFTER = 3
 _CLOSE_S = 3.0
+_SENT_AWAY_MOST = 4
+_SENT_AWAY_WITHIN_S = 10.0
+
+
+class SentAway:
+    """Slows down who is sent away again and again: after the fourth time within ten seconds, until those are over.
+
+    A renewal every few hours, or two close to each other, waits for nothing. Times are in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._at: deque[float] = deque(maxlen=_SENT_AWAY_MOST)
+
+    def note(self, now: float) -> None:
+        self._at.append(now)
+
+    def pause_s(self, now: float) -> float:
+        """How long to wait before the next connection is asked for."""
+        if len(self._at) < _SENT_AWAY_MOST:
+            return 0.0
+        return max(self._at[0] + _SENT_AWAY_WITHIN_S - now, 0.0)
 
 
 class SocketLink:
@@ -58,6 +82,7 @@ class SocketLink:
         self._greeted: ClientWebSocketResponse | None = None
         self._hopeless: ConfigError | None = None
         self._woken = asyncio.Event()
+        self._sent_away = SentAway()
         self._refusals = 0
         self._switched_off = 0
         self._busy = 0
@@ -110,6 +135,7 @@ class SocketLink:
         )
         client.proxy = self._web.proxy  # not what the environment says about loopback addresses
         client.on_answer = self._on_answer
+        client.pause_s = lambda: self._sent_away.pause_s(time.monotonic())
         client.on_message_listeners.append(self._on_frame)
         client.socket_mode_request_listeners.append(self._on_envelope)
         return client
@@ -135,6 +161,7 @@ class SocketLink:
             log.info("slack.socket.open", extra={"connections": said.get("num_connections")})
         elif said.get("type") == "disconnect":
             log.info("slack.socket.renewed", extra={"reason": said.get("reason")})
+            self._sent_away.note(time.monotonic())
             if said.get("reason") == "link_disabled":
                 self._on_switched_off()
         elif "envelope_id" in said:
@@ -193,11 +220,14 @@ class SocketLink:
 
 
 class _Client(SocketModeClient):
-    """The SDK's client, telling `on_answer` what became of each request for an address."""
+    """The SDK's client: before it asks for an address it waits `pause_s`, and `on_answer` hears what it was told."""
 
     on_answer: Callable[[str], None] | None = None
+    pause_s: Callable[[], float] | None = None
 
     async def issue_new_wss_url(self) -> str:
+        if self.pause_s and (pause_s := self.pause_s()):
+            await asyncio.sleep(pause_s)
         try:
             url = await super().issue_new_wss_url()
         except SlackApiError as exc:

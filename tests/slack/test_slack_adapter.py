@@ -15,6 +15,7 @@ import pytest
 
 from adapters.emulators.slack.emulator import SlackEmulator
 from adapters.slack import SlackAdapter, SlackSettings
+from adapters.slack.link import SentAway
 from core.chat import ConfigError, Placement, Segment, StoreUnavailable, ThreadId
 
 # Any below: the fakes and helpers of conftest.py, which a test module cannot import
@@ -30,13 +31,14 @@ def either(request: pytest.FixtureRequest) -> Any:
 def http_of(emulator: SlackEmulator) -> Any:
     """Post a body to the adapter's HTTP side, signed as told."""
 
-    async def post(body: str, secret: str, at: str | None = None) -> int:
+    async def post(body: str | bytes, secret: str, at: str | None = None) -> int:
         stamp = at or str(int(time.time()))
-        digest = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+        said = body.encode() if isinstance(body, str) else body
+        digest = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + said, hashlib.sha256).hexdigest()
         url = emulator.core.dispatcher.transport.url  # type: ignore[attr-defined]  # HTTP mode's transport has it
         headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
         headers["Content-Type"] = "application/json"
-        async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+        async with aiohttp.ClientSession() as session, session.post(url, data=said, headers=headers) as answer:
             return answer.status
 
     return post
@@ -200,6 +202,16 @@ async def test_forged_requests_are_turned_away(
     assert len(intake.messages) == 1
 
 
+async def test_a_body_that_nobody_could_have_signed_is_refused_in_one_line(
+    http_adapter: SlackAdapter, http_of: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The address is open to the world: junk gets a 4xx, and no traceback of ours fills the log."""
+    for body in ("{not json", "[]", '"text"', '{"authorizations": [7]}', b"\xff\xfe"):
+        assert await http_of(body, "wrong secret") in (400, 401)
+    assert await http_of("{}", "wrong secret", at="9" * 400) == 401
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_http_refuses_before_and_after_listening(emulator: SlackEmulator, http_adapter: SlackAdapter) -> None:
     """Slack keeps what it was not acked for until somebody listens."""
     settings = SlackSettings("xoxb-1", signing_secret="s")
@@ -225,6 +237,21 @@ async def test_signed_oauth_variables_do_not_change_the_way_in(
         await emulator.say("ada", emulator.dm("ada"), "hello")
         await until(lambda: intake.messages)
     assert len(emulator.calls("auth.test")) == 1  # not one for each event
+
+
+def test_who_is_sent_away_again_and_again_waits() -> None:
+    """With an eleventh socket Slack greets and sends away; without a pause that is a storm of connections."""
+    sent_away = SentAway()
+    for at in (0.0, 0.1, 0.2):
+        sent_away.note(at)
+        assert sent_away.pause_s(at) == 0
+    sent_away.note(0.3)
+    assert sent_away.pause_s(0.3) == pytest.approx(9.7)
+    assert sent_away.pause_s(10.1) == 0
+    sent_away.note(10.2)
+    assert sent_away.pause_s(10.2) == 0
+    sent_away.note(10.3)
+    assert sent_away.pause_s(10.3) == 0
 
 
 @pytest.mark.parametrize("reason", [None, "refresh_requested", "warning", "too_many_websockets"])
