@@ -105,7 +105,7 @@ async def a_house(store: Store) -> AsyncIterator[House]:
                 ]
                 async with Bot(settings, store, default_assistant(settings), adapters, "openai") as bot:
                     serving = asyncio.create_task(bot.run(until))
-                    while any(adapter.unready() for adapter in adapters) and not serving.done():
+                    while any(adapter.unready() for adapter in adapters) and not serving.done():  # noqa: ASYNC110
                         await asyncio.sleep(0.01)
                     up.set()
                     await serving

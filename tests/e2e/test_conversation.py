@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from tests.e2e.conftest import House
 from tests.providers.openai_server import Reply
@@ -24,7 +25,7 @@ async def test_a_mention_in_slack_is_answered_in_its_thread_and_grows(house: Hou
     assert answer.visible.strip() == ("word " * 40).strip()
     states = [shown.text for shown in answer.history]
     assert len(states) >= 4
-    assert all(later.startswith(earlier.rstrip()) for earlier, later in zip(states, states[1:], strict=False))
+    assert all(later.startswith(earlier.rstrip()) for earlier, later in itertools.pairwise(states))
 
 
 async def test_a_mention_in_discord_opens_a_thread_and_grows(house: House) -> None:

@@ -53,7 +53,7 @@ class Process:
     async def until_ready(self, timeout: float = 20.0) -> None:
         await self.until_logged("bot.started", timeout)
         async with aiohttp.ClientSession() as http, asyncio.timeout(timeout):
-            while (await http.get(f"http://127.0.0.1:{self.port}/readyz")).status != 200:
+            while (await http.get(f"http://127.0.0.1:{self.port}/readyz")).status != 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def ended(self, timeout: float = 12.0) -> int:
