@@ -74,7 +74,9 @@ def make_model(settings: Settings) -> Model:
             raise ConfigError(
                 key, f"is not set, and PARLEY_MODEL={asked} needs it.", f"Make one at {page}, or try PARLEY_MODEL=demo."
             ) from exc
-        raise ConfigError("PARLEY_MODEL", str(exc)) from exc
+        raise ConfigError(
+            "PARLEY_MODEL", f"{str(exc).rstrip('.')}.", "Write it like openai:gpt-4o, ollama:llama3.2 or demo."
+        ) from exc
 
 
 def _model(provider: str, name: str, settings: Settings) -> Model | None:

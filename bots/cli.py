@@ -109,8 +109,13 @@ def slack_manifest(
 ) -> None:
     """Print the app manifest to create the Slack app from."""
     from adapters.slack.manifest import manifest
+    from core.errors import ConfigError
 
-    typer.echo(json.dumps(manifest(url or None, name=name, command=command), indent=2))
+    try:
+        made = manifest(url or None, name=name, command=command)
+    except ValueError as exc:
+        raise ConfigError("slack manifest", f"{exc}.") from exc
+    typer.echo(json.dumps(made, indent=2))
 
 
 @discord.command("invite")

@@ -63,7 +63,7 @@ def make_adapters(settings: Settings) -> tuple[list[Adapter], list[web.RouteDef]
     """One adapter for each platform whose token is set; its package is imported only then."""
     adapters: list[Adapter] = []
     routes: list[web.RouteDef] = []
-    if secret(settings.slack_bot_token) or secret(settings.slack_app_token):
+    if any(map(secret, (settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret))):
         from adapters.slack import SlackAdapter, SlackSettings
 
         slack = SlackAdapter(

@@ -23,7 +23,9 @@ _NO_SECRET = SecretStr("")
 _REMEDIES = {
     "parley_admins": "Write it like slack:U0123ABC,discord:80351110224678912.",
     "parley_agent": "Write it like my_package.my_module:agent.",
+    "parley_history_turns": "Choose a number from 1 to 1000.",
     "parley_http_port": "Choose a number from 1 to 65535.",
+    "parley_session_days": "Choose a number from 1 to 3650.",
     "redis_url": "Write it like redis://localhost:6379/0.",
     "slack_api_url": "The default is https://slack.com/api/.",
     "discord_api_url": "The default is https://discord.com/api/v10.",
@@ -132,8 +134,9 @@ class Settings(BaseSettings):
 
     @property
     def has_platform(self) -> bool:
-        """Is a token of some platform set?"""
-        return any(map(secret, (self.slack_bot_token, self.slack_app_token, self.discord_bot_token)))
+        """Is a token or secret of some platform set?"""
+        said = (self.slack_bot_token, self.slack_app_token, self.slack_signing_secret, self.discord_bot_token)
+        return any(map(secret, said))
 
 
 def secret(value: SecretStr) -> str:
