@@ -10,21 +10,20 @@ import json
 import urllib.parse
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from types import TracebackType
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pydantic_core
 
 from core.messages import ModelMessage, ModelResponse
 from core.models._failures import error_of, parsed, retry_after, retry_delay
+from core.models._limits import Limits
 from core.models._transport import AiohttpTransport, HttpxTransport, Reply, Transport
 from core.models.base import Model, ModelRequestParameters, StreamedResponse, check_allow_model_requests
 from core.models.errors import (
     AgentRunError,
     ModelConnectionError,
     ModelHTTPError,
-    ModelTimeout,
     UnexpectedModelBehavior,
 )
 from core.models.settings import ModelSettings
@@ -40,78 +39,6 @@ __all__ = ["MAX_BODY_BYTES", "HTTPModel", "Limits", "Post", "json_bytes", "read_
 MAX_BODY_BYTES = 50 * 1024 * 1024
 
 
-class Limits:
-    """The time limits of one request, in seconds; the clock of the whole request starts now.
-
-    Any byte is a sign of life and starts the idle clock anew; only a piece of the answer starts the progress clock
-    anew. So a provider that does nothing but say that it is there gets `progress_timeout`, not for ever.
-    """
-
-    def __init__(self, settings: ModelSettings) -> None:
-        timeout: Any = settings.get("timeout")
-        # an httpx.Timeout means its read limit
-        self.whole_s: float | None = getattr(timeout, "read", timeout)
-        self.connect_s = settings.get("connect_timeout", 10.0)
-        self.first_event_s = settings.get("first_event_timeout", 60.0)
-        self.idle_s = settings.get("idle_timeout", 60.0)
-        self.progress_s = settings.get("progress_timeout", 300.0)
-        self.retries = settings.get("max_retries", 2)
-        self.asked: float | None = None
-        self._loop = asyncio.get_running_loop()
-        self._began = self._sent = self._progress = self._loop.time()
-        self._end = None if self.whole_s is None else self._sent + self.whole_s
-
-    def left(self) -> float:
-        """Seconds left of the whole request."""
-        return float("inf") if self._end is None else self._end - self._loop.time()
-
-    def allows_wait(self, seconds: float) -> bool:
-        """Whether to wait `seconds` for another attempt: nobody is to wait for several first events in turn."""
-        waited = self._loop.time() - self._began
-        return seconds < self.left() and waited + seconds < self.first_event_s
-
-    def sent(self) -> None:
-        """The request goes out now."""
-        self._sent = self._progress = self._loop.time()
-
-    def progressed(self) -> None:
-        """A piece of the answer has come."""
-        self._progress = self._loop.time()
-
-    def within(self, phase: str, seconds: float) -> _Within:
-        """A context that raises ModelTimeout when its block takes longer than `seconds`, or longer than is left.
-
-        The first event is timed from when the request went out, progress from the last piece of the answer.
-        """
-        due = self._sent + seconds if phase == "first event" else self._loop.time() + seconds
-        if phase == "idle" and self._progress + self.progress_s < due:
-            phase, seconds, due = "progress", self.progress_s, self._progress + self.progress_s
-        if self._end is not None and self._end < due and self.whole_s is not None:
-            phase, seconds, due = "whole request", self.whole_s, self._end
-        return _Within(phase, seconds, due)
-
-
-class _Within:
-    """`asyncio.timeout_at` with an error that says which limit passed; a generator for it would cost twice as much."""
-
-    __slots__ = ("_limit", "_phase", "_seconds")
-
-    def __init__(self, phase: str, seconds: float, due: float) -> None:
-        self._phase, self._seconds = phase, seconds
-        self._limit = asyncio.timeout_at(due)
-
-    async def __aenter__(self) -> None:
-        await self._limit.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, where: TracebackType | None
-    ) -> None:
-        try:
-            await self._limit.__aexit__(kind, exc, where)
-        except TimeoutError as timeout:
-            raise ModelTimeout(self._phase, self._seconds) from timeout
-
-
 async def read_all(reply: Reply, limits: Limits, begun: bytes = b"") -> bytes:
     """The whole body, `begun` being what was read of it already.
 
@@ -121,7 +48,7 @@ async def read_all(reply: Reply, limits: Limits, begun: bytes = b"") -> bytes:
     length = len(begun)
     while length <= MAX_BODY_BYTES:
         phase = "idle" if chunks else "first event"
-        async with limits.within(phase, limits.idle_s if chunks else limits.first_event_s):
+        with limits.within(phase, limits.idle_s if chunks else limits.first_event_s):
             chunk = await reply.read_some()
         if not chunk:
             return b"".join(chunks)
@@ -206,19 +133,19 @@ class HTTPModel(Model):
         check_allow_model_requests()
         settings = model_settings or {}
         post = self._post_of(messages, settings, model_request_parameters, False)
-        limits = Limits(settings)
         attempt = 0
-        while True:
-            attempt += 1
-            reply: Reply | None = None
-            try:
-                post, reply = await self._send(post, limits, {})
-                return self._whole(await read_all(reply, limits))
-            except Exception as exc:
-                await self._wait_or_raise(exc, attempt, limits)
-            finally:
-                if reply is not None:
-                    await reply.aclose()
+        with closing(Limits(settings)) as limits:
+            while True:
+                attempt += 1
+                reply: Reply | None = None
+                try:
+                    post, reply = await self._send(post, limits, {})
+                    return self._whole(await read_all(reply, limits))
+                except Exception as exc:
+                    await self._wait_or_raise(exc, attempt, limits)
+                finally:
+                    if reply is not None:
+                        await reply.aclose()
 
     @asynccontextmanager
     async def request_stream(
@@ -232,25 +159,25 @@ class HTTPModel(Model):
         check_allow_model_requests()
         settings = model_settings or {}
         post = self._post_of(messages, settings, model_request_parameters, True)
-        limits = Limits(settings)
         attempt = 0
-        while True:
-            attempt += 1
-            reply: Reply | None = None
-            try:
-                post, reply = await self._send(post, limits, {"accept": "text/event-stream"})
-                streamed = self._streamed(reply, limits)
-                await streamed.open()
-            except BaseException as exc:
-                if reply is not None:  # before the wait: what has failed holds no connection meanwhile
+        with closing(Limits(settings)) as limits:
+            while True:
+                attempt += 1
+                reply: Reply | None = None
+                try:
+                    post, reply = await self._send(post, limits, {"accept": "text/event-stream"})
+                    streamed = self._streamed(reply, limits)
+                    await streamed.open()
+                except BaseException as exc:
+                    if reply is not None:  # before the wait: what has failed holds no connection meanwhile
+                        await reply.aclose()
+                    await self._wait_or_raise(exc, attempt, limits)
+                    continue
+                try:
+                    yield streamed
+                finally:
                     await reply.aclose()
-                await self._wait_or_raise(exc, attempt, limits)
-                continue
-            try:
-                yield streamed
-            finally:
-                await reply.aclose()
-            return
+                return
 
     async def _send(self, post: Post, limits: Limits, more: Mapping[str, str]) -> tuple[Post, Reply]:
         """Send the request, mended as often as the server asks for it; the reply has a good status.
@@ -271,7 +198,7 @@ class HTTPModel(Model):
         headers = {"content-type": "application/json", **more, **post.headers}
         data = json_bytes(post.body)
         limits.sent()
-        async with limits.within("first event", limits.first_event_s):
+        with limits.within("first event", limits.first_event_s):
             return await self._transport.post(post.url, headers, data, limits.connect_s)
 
     async def _refused(self, reply: Reply, limits: Limits) -> ModelHTTPError:

@@ -89,8 +89,8 @@ class SSEResponse(StreamedResponse):
                 raise self._broken(str(exc)) from exc
             for sse in sent:
                 for event in self._take(sse):
-                    self._limits.progressed()
                     yield event
+                    self._limits.progressed()
             if not data:
                 break
         self._check_end()
@@ -104,7 +104,7 @@ class SSEResponse(StreamedResponse):
         elif self._is_thinking:
             seconds = max(seconds, limits.progress_s)
         try:
-            async with limits.within(phase, seconds):
+            with limits.within(phase, seconds):
                 return await self._reply.read_some()
         except ModelConnectionError:
             if self.finish_reason is None:

@@ -128,16 +128,18 @@ async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
 
 class _AiohttpReply:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
+        import aiohttp
+
         self._response = response
+        self._content = response.content
+        self._broken = (aiohttp.ClientError, OSError)  # to import once a piece would be felt
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
     async def read_some(self) -> bytes:
-        import aiohttp
-
         try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as exc:
+            return await self._content.readany()
+        except self._broken as exc:
             raise ModelConnectionError(f"The connection to the provider broke: {_brief(exc)}") from exc
 
     async def aclose(self) -> None:
