@@ -61,15 +61,18 @@ class Slash:
 
     @property
     def parts(self) -> tuple[Verb, str]:
-        """The verb and what is left: the first word decides, anything that is no verb is a question."""
-        first, _, rest = self.text.partition(" ")
-        match first.lower():
-            case "":
+        """The verb and what is left: the first word decides, anything that is no verb is a question.
+
+        So is "help me with this": only "help" alone asks for help.
+        """
+        first, rest = (*self.text.split(None, 1), "", "")[:2]
+        match first.lower().rstrip("!."):
+            case "ask" if rest:
+                return "ask", rest
+            case "" | "ask" | "help" if not rest:
                 return "help", ""
-            case "ask":
-                return ("ask", rest.strip()) if rest.strip() else ("help", "")
-            case "usage" | "reset" | "stop" | "help" as verb:
-                return verb, rest.strip()
+            case "usage" | "reset" | "stop" as verb:
+                return verb, rest
             case _:
                 return "ask", self.text
 

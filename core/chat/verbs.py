@@ -13,6 +13,9 @@ _VERBS: dict[str, CommandName] = {
 
 
 def verb_in(text: str) -> CommandName | None:
-    """The command that `text` is, None when it is something to be answered. Nothing said at all asks for help."""
-    word = text.strip().lower().removeprefix("/")
-    return _VERBS.get(word) if word else "help"
+    """The command that `text` is, "stop!" as well as "stop"; None when it is something to be answered.
+
+    Nothing said at all asks for help.
+    """
+    said = text.strip().lower()
+    return _VERBS.get(said.removeprefix("/").rstrip("!. ")) if said else "help"

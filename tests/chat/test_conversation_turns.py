@@ -10,6 +10,7 @@ import pytest
 from core.agent.response import RunEvent, RunResponse
 from core.chat import texts
 from core.chat.turn import TurnSettings
+from core.chat.verbs import verb_in
 from core.models.errors import (
     AgentRunError,
     ModelAuthError,
@@ -185,6 +186,18 @@ async def test_the_verbs_answer_without_the_model(rig: Rig) -> None:
     assert help_ == texts.HELP
     assert "Your usage" in usage and "Today" in usage
     assert forgotten == texts.FORGOTTEN
+
+
+@pytest.mark.parametrize("said", ["stop", "Stop!", " STOP. ", "/stop", "stop!!"])
+def test_a_verb_may_be_said_with_emphasis(said: str) -> None:
+    """Whoever wants an answer ended writes "stop!"; taken for a question it would wait for that very answer."""
+    assert verb_in(said) == "stop"
+
+
+@pytest.mark.parametrize("said", ["stop the war", "don't stop", "help me with this", "?!", "what usage?"])
+def test_a_sentence_is_no_verb(said: str) -> None:
+    """It is for the model."""
+    assert verb_in(said) is None
 
 
 FAILURES = [

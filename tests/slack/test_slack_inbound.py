@@ -167,6 +167,10 @@ def test_a_press_of_our_button_hands_back_its_value() -> None:
         ("reset", ("reset", "")),
         ("what is <#C2|random>", ("ask", "what is #random")),
         ("usages are many", ("ask", "usages are many")),
+        ("ask\nwhy?\nand how?", ("ask", "why?\nand how?")),
+        ("help", ("help", "")),
+        ("help me with this", ("ask", "help me with this")),
+        ("stop!", ("stop", "")),
     ],
 )
 def test_the_first_word_of_a_slash_command_decides(typed: str, parts: tuple[str, str]) -> None:
