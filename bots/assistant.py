@@ -74,9 +74,10 @@ def make_model(settings: Settings) -> Model:
             raise ConfigError(
                 key, f"is not set, and PARLEY_MODEL={asked} needs it.", f"Make one at {page}, or try PARLEY_MODEL=demo."
             ) from exc
-        raise ConfigError(
-            "PARLEY_MODEL", f"{str(exc).rstrip('.')}.", "Write it like openai:gpt-4o, ollama:llama3.2 or demo."
-        ) from exc
+        said = str(exc).rstrip(".")
+        known = not said.startswith("Unknown model")  # others say themselves what to do
+        remedy = "" if known else "Write it like openai:gpt-4o, ollama:llama3.2 or demo."
+        raise ConfigError("PARLEY_MODEL", f"{said}.", remedy) from exc
 
 
 def _model(provider: str, name: str, settings: Settings) -> Model | None:
