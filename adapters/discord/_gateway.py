@@ -1,7 +1,7 @@
 """The gateway connection: discord.py's client, set up to hear only what we need and to remember nothing.
 
-Supervision is ours: discord.py's client ends for good after some failures (a malformed event, no answer at the first
-`GET /gateway/bot`), and a client that has ended cannot be started again. So each round builds a new one.
+Supervision is ours: discord.py's client ends for good after some failures (a frame that is no JSON, no answer at
+the first `GET /gateway/bot`), and a client that has ended cannot be started again. So each round builds a new one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import discord
 import yarl
@@ -33,6 +33,9 @@ _FATAL: Final = {
 }
 """Close codes after which connecting again is pointless ("Gateway Close Event Codes"), besides 4004 for the token
 and 4014 for the intents."""
+
+_GREETINGS: Final = ("READY", "RESUMED")
+"""Without these there is no session: where they cannot be read, the client has to end."""
 
 _LATENCY_BOUND_S: Final = 30.0
 _STEADY_S: Final = 60.0
@@ -96,6 +99,8 @@ class GatewayClient(discord.AutoShardedClient):
         self._ears = ears
         self.tree: app_commands.CommandTree[discord.Client] = app_commands.CommandTree(self)
         add_commands(self.tree)
+        parsers = self._connection.parsers
+        parsers.update({event: _contained(event, parse) for event, parse in parsers.items() if event not in _GREETINGS})
 
     async def on_message(self, message: discord.Message) -> None:
         self._ears.said(message)
@@ -128,6 +133,19 @@ class GatewayClient(discord.AutoShardedClient):
         if math.isfinite(self.latency) and self.latency > _LATENCY_BOUND_S:
             return f"Discord answers after {self.latency:.0f} s"
         return None
+
+
+def _contained(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
+    """`parse`, but an event it cannot read is logged and left out. discord.py would end the client for it, and with it
+    the session: seconds of deafness for every server, each time longer while such events go on coming."""
+
+    def contained(data: Any) -> None:  # Any: an event as discord.py has read it from JSON
+        try:
+            parse(data)
+        except Exception as exc:
+            log.warning("discord.event_unreadable", extra={"event": event, "error": type(exc).__name__})
+
+    return contained
 
 
 class Gateway:

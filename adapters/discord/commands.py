@@ -7,8 +7,8 @@ that every handler awaits is that answer ("is thinking"); only then is there tim
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 import discord
 from discord import app_commands
@@ -32,6 +32,8 @@ from core.chat import (
 )
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STORE_AWAY: Final = "I cannot reach my memory just now, so nothing was done. Please try again in a minute."
 FAILED: Final = "Something went wrong on my side, and nothing was done. Please try again."
@@ -124,7 +126,7 @@ class Commands:
     async def stop(self, interaction: discord.Interaction, stop: str) -> None:
         """The Stop button under a growing answer. Works for answers of earlier processes, too."""
         try:
-            await interaction.response.defer()
+            await _accepted(interaction.response.defer())
         except Exception as exc:
             _log_unanswerable(interaction, exc)
             return
@@ -235,12 +237,21 @@ async def _deferred(interaction: discord.Interaction, ephemeral: bool) -> str | 
     Another process may have answered it, or it came too late (a replay after a reconnect).
     """
     try:
-        callback = await interaction.response.defer(thinking=True, ephemeral=ephemeral)
+        callback = await _accepted(interaction.response.defer(thinking=True, ephemeral=ephemeral))
         if callback is not None and callback.message_id is not None:
             return str(callback.message_id)
         return str((await interaction.original_response()).id)
     except Exception as exc:
         _log_unanswerable(interaction, exc)
+        return None
+
+
+async def _accepted(call: Awaitable[T]) -> T | None:
+    """What discord.py made of the answer to a callback; None for a bare 204, which is a yes as well, but one that it
+    trips over when it has asked for more ("Create Interaction Response", `with_response`)."""
+    try:
+        return await call
+    except (TypeError, ValueError):
         return None
 
 

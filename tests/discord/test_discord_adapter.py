@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -408,11 +409,38 @@ async def test_a_repeated_event_carries_the_same_keys(room: Room) -> None:
     assert first == second
 
 
+async def test_an_event_that_cannot_be_read_costs_nobody_the_connection(room: Room) -> None:
+    """discord.py ends its client for one; the next session would begin seconds later, and later each time."""
+    await room.emulator.say("ben", "general", "nothing for us")
+    spoken = next(one for one in reversed(room.emulator._recent) if one.name == "MESSAGE_CREATE")
+    broken: list[tuple[str, Any]] = [
+        ("MESSAGE_CREATE", {}),
+        ("MESSAGE_CREATE", None),
+        ("THREAD_CREATE", []),
+        ("GUILD_CREATE", {"id": None}),
+    ]
+    for name, data in broken:
+        await room.emulator.redeliver(replace(spoken, name=name, d=data))
+    await room.emulator.say("ben", "general", "@Parley hi")
+    assert (await room.heard()).text == "hi"
+    assert len(room.emulator.gateway.sessions.all()) == 1
+
+
 async def test_our_role_is_as_good_as_our_name(room: Room) -> None:
     """Both look the same in the list that a client offers."""
     role = next(one for one in room.emulator.guild.roles.values() if one.managed_by is not None)
     await room.emulator.say("ben", "general", f"<@&{role.id}> hi")
     assert (await room.heard()).text == "hi"
+
+
+async def test_a_callback_without_content_is_a_yes(room: Room) -> None:
+    """Proxies that drop the query answer so; whoever asked would look at "is thinking" for ever."""
+    room.emulator.fail_next("POST /interactions/*/*/callback", status=204, times=None, after_effect=True)
+    await room.emulator.slash("ada", "general", "ask", {"question": "why?"})
+    assert (await room.heard()).text == "why?"
+    handle = await room.emulator.slash("ada", "general", "help")
+    await handle.finished()
+    assert [one.name for one in room.desk.calls] == ["help"]
 
 
 @pytest.mark.parametrize("code", [10062, 40060])
