@@ -37,7 +37,8 @@ from core.usage import Outcome, Tokens, TurnUsage, increments, price_nano_usd, t
 
 log = logging.getLogger(__name__)
 
-StopReason = Literal["asked", "shutdown", "deadline"]
+StopReason = Literal["asked", "shutdown", "deadline", "unseen"]
+"""unseen: nothing can be shown where the answer belongs."""
 
 MOST_ATTEMPTS = 4
 """A Turn that was begun this often and never ended is given up: it may be what kills its workers."""
@@ -145,6 +146,7 @@ class _Attempt:
         )
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(reply.run(), name=f"reply:{self._turn_id}")
+            writing.add_done_callback(lambda _: self._stop.ask("unseen"))  # before the end: it was turned away for good
             greeting = tasks.create_task(self._greet(reply), name=f"greet:{self._turn_id}")
             conclusion = self._journal.conclusion or await self._find_conclusion(reply)
             reply.show(Draft(conclusion.text, notice=conclusion.notice, final=True))

@@ -29,7 +29,7 @@ from core.models.errors import (
     UsageLimitExceeded,
     UserError,
 )
-from core.replies import RateLimited
+from core.replies import PlacementGone, RateLimited
 from core.sessions import Retention
 from core.store import keys
 from core.usage import read, today
@@ -109,6 +109,19 @@ async def test_the_stop_button_ends_the_run_and_keeps_the_text(rig: Rig) -> None
     assert said_in(rig.answerer.histories[1]) == ["hi", "Once upon a time"]
     rows = await read(rig.store, SCOPE, 1, today())
     assert sum(row.totals.stopped for row in rows) == 1
+
+
+async def test_a_run_whose_answer_nobody_can_see_is_ended(rig: Rig) -> None:
+    """Removed from the channel in the middle of an answer, the model must not go on for a quarter of an hour."""
+    rig.answerer.scripts["hi"] = ["Once upon a time", asyncio.Event()]
+    rig.world.rules = lambda operation, *_: Fault(PlacementGone("not_in_channel")) if operation == "post" else None
+    async with rig.worker():
+        await rig.say("hi")
+        await rig.settled()
+        assert rig.answerer.running == 0
+        rig.world.rules = lambda *_: None
+        await rig.ask("next")
+    assert rig.world.texts == ["re: next"]
 
 
 async def test_the_word_stop_ends_the_run_that_another_replica_has(rig: Rig) -> None:
