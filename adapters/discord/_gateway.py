@@ -12,8 +12,10 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -40,6 +42,9 @@ _GREETINGS: Final = ("READY", "RESUMED")
 _LATENCY_BOUND_S: Final = 30.0
 _STEADY_S: Final = 60.0
 _LONGEST_WAIT_S: Final = 300.0
+"""Between connections that Discord ends soon after: each costs one of a thousand IDENTIFYs a day ("Gateway")."""
+_UNREACHED_WAIT_S: Final = 30.0
+"""While Discord cannot be reached at all: trying uses nothing up, and people write as soon as it is back."""
 _BLOCKED_WAIT_S: Final = 600.0
 _GOODBYE_S: Final = 5.0
 
@@ -148,6 +153,15 @@ def _contained(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None
     return contained
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Why a client has ended, and the bounds of the pause before the next one (s)."""
+
+    reason: str
+    at_least_s: float = 0.0
+    at_most_s: float = _LONGEST_WAIT_S
+
+
 class Gateway:
     """Keeps one GatewayClient connected until cancelled."""
 
@@ -175,24 +189,28 @@ class Gateway:
         wait = 1.0
         while True:
             began = time.monotonic()
-            reason, at_least = await self._one_client()
+            end = await self._one_client()
             if time.monotonic() - began > _STEADY_S:
                 wait = 1.0
             self.restarts += 1
-            pause = max(at_least, wait * random.uniform(0.75, 1.25))
-            log.warning("discord.gateway_lost", extra={"reason": reason, "retry_s": round(pause, 1)})
+            pause = max(end.at_least_s, min(wait, end.at_most_s) * random.uniform(0.75, 1.25))
+            log.warning("discord.gateway_lost", extra={"reason": end.reason, "retry_s": round(pause, 1)})
             await self._sleep(pause)
-            wait = min(wait * 2, _LONGEST_WAIT_S)
+            wait = min(wait * 2, end.at_most_s)
 
-    async def _one_client(self) -> tuple[str, float]:
-        """Run one client to its end. Returns why it ended and how long to wait at least (s)."""
+    async def _one_client(self) -> _End:
+        """Run one client to its end.
+
+        It resumes a session by itself, once. What discord.py does after that, waiting ever longer, up to 17 minutes,
+        and forgetting a failure only after 34, is switched off (`reconnect`).
+        """
         # both are class attributes of discord.py, so one process talks to one Discord
         Route.BASE = self._api_url
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self._gateway_url)
         client = self._build()
         try:
             self._client = client
-            await client.start(self._token)
+            await client.start(self._token, reconnect=False)
         except discord.LoginFailure:
             raise bad_token() from None
         except discord.PrivilegedIntentsRequired:
@@ -202,17 +220,21 @@ class Gateway:
                 raise bad_token() from None
             if exc.code in _FATAL:
                 raise ConfigError("DISCORD_BOT_TOKEN", _FATAL[exc.code]) from None
-            return f"closed with {exc.code}", 0.0
+            return _End(f"closed with {exc.code}")
         except discord.HTTPException as exc:
             # a 429 that is no API answer comes from the wall before the API and lasts for minutes
-            return f"HTTP {exc.status}", _BLOCKED_WAIT_S if exc.status == 429 else 0.0
+            if exc.status == 429:
+                return _End("HTTP 429", at_least_s=_BLOCKED_WAIT_S)
+            return _End(f"HTTP {exc.status}", at_most_s=_UNREACHED_WAIT_S)
+        except (OSError, aiohttp.ClientError) as exc:
+            return _End(type(exc).__name__, at_most_s=_UNREACHED_WAIT_S)
         except Exception as exc:
             log.debug("discord.client_ended", exc_info=exc)
-            return type(exc).__name__, 0.0
+            return _End(type(exc).__name__)
         finally:
             self._client = None
             await _close(client)
-        return "closed by Discord", 0.0
+        return _End("closed by Discord")
 
 
 async def _close(client: GatewayClient) -> None:

@@ -26,7 +26,8 @@ class Scripted:
         self._connection = SimpleNamespace()
         self.closed = 0
 
-    async def start(self, token: str) -> None:
+    async def start(self, token: str, *, reconnect: bool) -> None:
+        assert not reconnect, "discord.py would wait up to 17 minutes after an outage"
         failure = self._failures.pop(0)
         if failure is not None:
             raise failure
@@ -66,6 +67,19 @@ async def test_whatever_ends_a_client_another_follows_after_a_growing_pause() ->
     pauses, client = await run([OSError(), KeyError("member"), closed(1000), None, http_error(503)])
     assert client.closed == 5
     assert all(0.75 * 2**n <= pause <= 1.25 * 2**n for n, pause in enumerate(pauses))
+
+
+async def test_while_discord_cannot_be_reached_it_is_tried_again_every_half_minute() -> None:
+    """After an outage of an hour people are not kept waiting for minutes more; trying uses nothing up."""
+    pauses, _ = await run([http_error(503) if n % 2 else OSError() for n in range(12)])
+    assert max(pauses) <= 30 * 1.25
+    assert min(pauses[-4:]) >= 30 * 0.75
+
+
+async def test_a_connection_that_breaks_soon_again_and_again_saves_its_greetings() -> None:
+    """Discord resets the token of a bot that greets it more than a thousand times a day."""
+    pauses, _ = await run([closed(4000) for _ in range(14)])
+    assert min(pauses[-4:]) >= 300 * 0.75
 
 
 async def test_a_block_of_our_address_is_waited_out() -> None:
