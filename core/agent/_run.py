@@ -185,8 +185,12 @@ class Run(Generic[ResultDataT]):
                 parts.append(SystemPromptPart(await prompt.text(ctx), prompt.ref) if prompt else part)
             self.messages[at] = ModelRequest(parts)
 
-    async def ask(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[LoopEvent, None]:
+    def ask(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[LoopEvent, None]:
         """One request and its response, which becomes the last message."""
+        return self._ask_for_stream(request) if stream else self._ask_for_whole(request)
+
+    async def _prepare(self, request: ModelRequest) -> tuple[list[ModelMessage], ModelRequestParameters]:
+        """What is sent: `request` becomes the last message, with what was steered meanwhile."""
         plan = self.plan
         if self._steered:
             request = replace(request, parts=[*request.parts, *self._steered])
@@ -202,11 +206,11 @@ class Run(Generic[ResultDataT]):
             sent = with_instructions(sent, "\n\n".join(text for text in texts if text))
         self.usage.requests += 1
         self._returns, self._ran = {}, set()
-        if stream:
-            async with aclosing(self._read_stream(sent, parameters)) as events:
-                async for event in events:
-                    yield event
-            return
+        return sent, parameters
+
+    async def _ask_for_whole(self, request: ModelRequest) -> AsyncGenerator[LoopEvent, None]:
+        plan = self.plan
+        sent, parameters = await self._prepare(request)
         started = time.perf_counter()
         response, usage = await plan.again.request(plan.model, sent, plan.settings, parameters)
         self.usage.incr(usage)
@@ -218,10 +222,9 @@ class Run(Generic[ResultDataT]):
         plan.limits.check_tokens(self.usage)
         yield ResponseEnded(response, usage, seconds, seconds)
 
-    async def _read_stream(
-        self, sent: list[ModelMessage], parameters: ModelRequestParameters
-    ) -> AsyncGenerator[LoopEvent, None]:
+    async def _ask_for_stream(self, request: ModelRequest) -> AsyncGenerator[LoopEvent, None]:
         plan = self.plan
+        sent, parameters = await self._prepare(request)
         started = time.perf_counter()
         first: float | None = None
         checked = plan.limits.has_token_limits() or plan.limits.cost_limit is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import time
@@ -187,6 +187,7 @@ class RunEvents(AsyncIterator[RunResponse]):
         self._reader: asyncio.Task[Any] | None = None
         self._cancel_asked: str | None = None
         self._over = False
+        self._thinking = False  # the model thinks aloud, and has not begun to answer
         self.run_response: RunResponse | None = None
 
     def usage(self) -> Usage:
@@ -275,9 +276,14 @@ class RunEvents(AsyncIterator[RunResponse]):
         if steps:
             yield record.response("Run started", RunEvent.run_started)
         try:
-            async with aclosing(record.run.events()) as events, aclosing(self._shown(events)) as shown:
-                async for response in shown:
-                    yield response
+            async with aclosing(record.run.events()) as events:
+                async for event in events:
+                    if type(event) is PartDeltaEvent and type(event.delta) is TextPartDelta:  # nearly always
+                        if text := event.delta.content_delta:
+                            yield record.response(record.add_text(text))
+                        continue
+                    for response in self._shown(event):
+                        yield response
         except Exception as exc:
             self._over = True
             self.run_response = record.whole(str(exc), RunEvent.run_error, exception=exc)
@@ -296,46 +302,41 @@ class RunEvents(AsyncIterator[RunResponse]):
             yield record.response("Memory updated", RunEvent.updating_memory)
             yield self.run_response
 
-    async def _shown(self, events: AsyncGenerator[LoopEvent, None]) -> AsyncGenerator[RunResponse, None]:
-        """What of the loop's events is shown, as responses."""
+    def _shown(self, event: LoopEvent) -> Iterator[RunResponse]:
+        """What is shown of an event of the loop that is no piece of text."""
         record, steps = self._record, self._steps
-        thinking = False
-        async for event in events:
-            match event:
-                case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-                    if text:
-                        yield record.response(record.add_text(text))
-                case (
-                    PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text))
-                    | PartStartEvent(part=ThinkingPart(content=text))
-                ):
-                    record.add_thinking(text)
-                    if steps and not thinking:
-                        yield record.response("Reasoning started", RunEvent.reasoning_started)
-                    thinking = True
-                    if steps and text:
-                        yield replace(record.response(text, RunEvent.reasoning_step), thinking=text)
-                    continue
-                case PartDeltaEvent():
-                    continue
-            if thinking:
-                thinking = False
+        match event:
+            case (
+                PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text))
+                | PartStartEvent(part=ThinkingPart(content=text))
+            ):
+                record.add_thinking(text)
+                if steps and not self._thinking:
+                    yield record.response("Reasoning started", RunEvent.reasoning_started)
+                self._thinking = True
+                if steps and text:
+                    yield replace(record.response(text, RunEvent.reasoning_step), thinking=text)
+                return
+            case PartDeltaEvent():
+                return
+        if self._thinking:
+            self._thinking = False
+            if steps:
+                yield record.response("Reasoning completed", RunEvent.reasoning_completed)
+        match event:
+            case PartStartEvent(part=TextPart(content=text)):
+                record.begin_text()
+                if text:
+                    yield record.response(record.add_text(text))
+            case FunctionToolCallEvent():
+                line = record.start_call(event.part)
                 if steps:
-                    yield record.response("Reasoning completed", RunEvent.reasoning_completed)
-            match event:
-                case PartStartEvent(part=TextPart(content=text)):
-                    record.begin_text()
-                    if text:
-                        yield record.response(record.add_text(text))
-                case FunctionToolCallEvent():
-                    line = record.start_call(event.part)
-                    if steps:
-                        yield record.response(line, RunEvent.tool_call_started)
-                case FunctionToolResultEvent():
-                    line = record.end_call(event)
-                    if steps:
-                        yield record.response(line, RunEvent.tool_call_completed)
-                case ResponseEnded():
-                    record.end_response(event)
-                case RunEnded() | _:
-                    pass
+                    yield record.response(line, RunEvent.tool_call_started)
+            case FunctionToolResultEvent():
+                line = record.end_call(event)
+                if steps:
+                    yield record.response(line, RunEvent.tool_call_completed)
+            case ResponseEnded():
+                record.end_response(event)
+            case RunEnded() | _:
+                pass

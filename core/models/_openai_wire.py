@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic_core
@@ -230,13 +230,14 @@ class ChunkReader:
         self._halves = SurrogateHalves()
         self._last_call: object = None
 
-    def read(self, chunk: Mapping[str, Any]) -> Iterator[ModelResponseStreamEvent]:
+    def read(self, chunk: Mapping[str, Any]) -> list[ModelResponseStreamEvent]:
         """The events of one chunk; what is missing or null in it is taken as empty."""
-        if (usage := usage_in(chunk.get("usage"))) is not None:
+        events: list[ModelResponseStreamEvent] = []
+        if (said := chunk.get("usage")) and (usage := usage_in(said)) is not None:
             self.usage = usage
         choices = chunk.get("choices")
         if not choices:
-            return
+            return events
         self.model = chunk.get("model") or self.model
         choice = choices[0]
         if reason := choice.get("finish_reason"):
@@ -245,18 +246,19 @@ class ChunkReader:
         # a compatible server that does not stream sends `message` in place of `delta`
         delta = choice.get("delta") or choice.get("message")
         if not delta:
-            return
+            return events
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if thought and isinstance(thought, str):
             self.delivered = True
-            yield self._parts.thinking(thought)
+            events.append(self._parts.thinking(thought))
         if (content := delta.get("content") or delta.get("refusal")) and (text := self._text(content)):
             self.delivered = True
-            yield self._parts.text(text)
+            events.append(self._parts.text(text))
         for at, call in enumerate(delta.get("tool_calls") or ()):
             self.delivered = True
             if (event := self._call(at, call)) is not None:
-                yield event
+                events.append(event)
+        return events
 
     def _text(self, content: Any) -> str:
         """Text as text, also where it comes as a list of parts."""
@@ -287,8 +289,7 @@ def body_parts(body: Mapping[str, Any], model_name: str) -> tuple[ModelResponse,
     reader = ChunkReader(parts, model_name)
     if not body.get("choices"):
         raise ValueError("the answer has no choices")
-    for _ in reader.read(as_chunk(body)):
-        pass
+    reader.read(as_chunk(body))
     response = ModelResponse(parts.parts(), reader.model, finish_reason=reader.finish_reason)
     return response, reader.usage or Usage()
 

@@ -54,8 +54,10 @@ class SSEParser:
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        events: list[ServerSentEvent] = []
         lines = chunk.split(b"\n")
+        if len(lines) == 3 and self._is_whole_event(lines):
+            return [ServerSentEvent("", lines[0][6:])]
+        events: list[ServerSentEvent] = []
         rest = lines.pop()
         for line in lines:
             if self._line:
@@ -69,6 +71,14 @@ class SSEParser:
             if self._line_length > self._limit:
                 raise self._too_long()
         return events
+
+    def _is_whole_event(self, lines: list[bytes]) -> bool:
+        """Whether the pieces of a chunk are one line of data and the end of its event: as most chunks come."""
+        return (
+            not (lines[1] or lines[2] or self._line or self._data or self._event)
+            and lines[0].startswith(b"data: ")
+            and len(lines[0]) <= self._limit
+        )
 
     def finish(self) -> list[ServerSentEvent]:
         """The event that was not ended by an empty line, if there is one; some servers leave it out at the end."""

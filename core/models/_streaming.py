@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from core.messages import ModelResponseStreamEvent
 from core.models._exchange import Limits, read_all
@@ -34,8 +34,11 @@ class SSEResponse(StreamedResponse):
         self._done = False
         self._begun = False
         self._is_thinking = False  # the provider has said that it thinks, which may take a while
+        self._ended = False  # the bytes are at their end
+        self._head = b""  # what came while it was not clear what it is
+        self._parser = SSEParser()
+        self._sent: Iterator[ServerSentEvent] = iter(())  # what the server has sent and nobody has taken yet
         self._first: list[ModelResponseStreamEvent] = []
-        self._rest: AsyncGenerator[ModelResponseStreamEvent, None] = self._read()
 
     @abstractmethod
     def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
@@ -51,49 +54,42 @@ class SSEResponse(StreamedResponse):
 
     async def open(self) -> None:
         """Read to the first piece of the answer."""
-        async for event in self._rest:
-            self._first.append(event)
-            return
-
-    async def aclose(self) -> None:
-        await super().aclose()
-        await self._rest.aclose()
+        self._first = await self._next()
 
     async def _iterate(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        for event in self._first:
-            yield event
-        try:
-            async for event in self._rest:
+        events = self._first
+        while events:
+            for event in events:
                 yield event
-        except ModelTimeout:
-            raise
-        except ModelConnectionError as exc:
-            raise self._broken(str(exc)) from exc
+            try:
+                events = await self._next()
+            except ModelTimeout:
+                raise
+            except ModelConnectionError as exc:
+                raise self._broken(str(exc)) from exc
 
-    async def _read(self) -> AsyncGenerator[ModelResponseStreamEvent, None]:
-        """The events of the response, none read before it is asked for."""
-        parser = SSEParser()
-        head = b""
-        while not self._done:
+    async def _next(self) -> list[ModelResponseStreamEvent]:
+        """The next events of the answer, nothing being read before it is asked for; [] at its end."""
+        while True:
+            for sse in self._sent:
+                if events := self._take(sse):
+                    self._limits.progressed()
+                    return events
+            if self._ended or self._done:
+                self._check_end()
+                return []
             data = await self._read_some()
+            self._ended = not data
             if not self._begun:
-                head += data
-                if (start := _first_byte(head)) in b"{[<" and start:
-                    for event in self._take_whole(await read_all(self._reply, self._limits, head)):
-                        yield event
-                    break
+                self._head += data
+                if (start := _first_byte(self._head)) in b"{[<" and start:
+                    self._ended = True
+                    return self._take_whole(await read_all(self._reply, self._limits, self._head)) or await self._next()
                 self._begun = bool(start)
             try:
-                sent = parser.feed(data) if data else parser.finish()
+                self._sent = iter(self._parser.feed(data) if data else self._parser.finish())
             except EventTooLong as exc:
                 raise self._broken(str(exc)) from exc
-            for sse in sent:
-                for event in self._take(sse):
-                    yield event
-                    self._limits.progressed()
-            if not data:
-                break
-        self._check_end()
 
     async def _read_some(self) -> bytes:
         """The next bytes; b"" at the end. Raises ModelConnectionError."""

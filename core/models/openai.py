@@ -165,7 +165,7 @@ class OpenAIStreamedResponse(SSEResponse):
             body = read_json(data)
             if error := body.get("error"):
                 raise error_of(200, self._asked_for, {"error": error})
-            events = list(self._reader.read(as_chunk(body)))
+            events = self._reader.read(as_chunk(body))
         except (ValueError, TypeError, AttributeError, LookupError) as exc:
             shown = data[:2000].decode("utf-8", "replace")
             raise UnexpectedModelBehavior("The provider's answer is not a chat completion", shown) from exc
@@ -189,7 +189,7 @@ class OpenAIStreamedResponse(SSEResponse):
         if (error := chunk.get("error")) or (sse.event == "error"):
             raise error_of(200, self._asked_for, {"error": error} if error else chunk)
         try:
-            events = list(self._reader.read(chunk))
+            events = self._reader.read(chunk)
         except (TypeError, AttributeError, LookupError) as exc:
             raise self._broken("the server sent something that is not a chat completion") from exc
         self.finish_reason = self._reader.finish_reason
