@@ -58,9 +58,13 @@ class Mailboxes:
     ) -> Acceptance:
         """Deduplicate by `identities` and store `payload`, in one atomic step, or say why not.
 
+        identities: the first is the message's own; the others may be met in another thread as well (a message that
+        a client sends again begins a thread of its own).
         only_known: take it only where a Session exists.  facts: written down when the Session begins.
         Raises StoreUnavailable when it may not be durable.
         """
+        if not only_known and await self._is_known_elsewhere(scope, identities):
+            return "duplicate"
         return self._read(
             await self._store.script(
                 "accept",
@@ -81,6 +85,18 @@ class Mailboxes:
                 ],
             )
         )
+
+    async def _is_known_elsewhere(self, scope: ScopeId, identities: Sequence[str]) -> bool:
+        """Whether a further identity belongs to another message. Other threads live on other slots of a Cluster, so
+        this cannot be part of the atomic step; whoever is first keeps it, also when it is delivered again."""
+        own, *further = identities
+        with translated(self._store.where):
+            for identity in further:
+                key = keys.alias(scope, identity)
+                is_new = await self._store.redis.set(key, own, nx=True, ex=SEEN_TTL_S)
+                if not is_new and await self._store.redis.get(key) not in (own, None):
+                    return True
+        return False
 
     @staticmethod
     def _read(answer: str) -> Acceptance:

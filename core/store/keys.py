@@ -11,6 +11,7 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p7}:s:<thread>:turn        string: journal of the Turn in progress (which messages it posted)
     parley:{p7}:s:<thread>:history     list: one JSON text per finished Turn, oldest first
     parley:{p7}:usage:<scope>:<day>    hash: the ledger's counters of one day
+    parley:alias:<scope>:<key>         string: the message that a further identity was first met with (24 h)
     parley:recent:<channel>:<user>     sorted set: the threads in which a person talked to us, by time
 """
 
@@ -36,6 +37,10 @@ def ready_stream(partition: int) -> str:
 
 def seen(thread_id: ThreadId, scope: ScopeId, key: str) -> str:
     return f"parley:{{p{partition_of(thread_id)}}}:seen:{scope}:{key}"
+
+
+def alias(scope: ScopeId, key: str) -> str:
+    return f"parley:alias:{scope}:{key}"
 
 
 def session(thread_id: ThreadId, part: str) -> str:

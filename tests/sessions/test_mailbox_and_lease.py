@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from core.errors import StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
 from core.sessions import Acceptance, Lease, LeaseLost, Leases, Letter, Mailboxes, Ready, Retention, UsageEntry
 from core.store import Store, keys
@@ -68,6 +69,30 @@ async def test_a_message_is_taken_in_once_under_any_of_its_identities(mailboxes:
     assert await put(mailboxes, "client", "event") == "duplicate"
     assert await put(mailboxes, "event") == "duplicate", "an identity that came with a known one is known"
     assert await put(mailboxes, "other") == "accepted"
+
+
+async def test_a_message_sent_again_by_the_client_begins_no_second_thread(mailboxes: Mailboxes) -> None:
+    """A client that lost Slack's answer sends again: another `ts`, so another thread, but the same id of its own."""
+    for number in range(20):  # threads are spread over partitions
+        first, again = (ThreadId(f"test:T1:C1:{number}.{copy}") for copy in (0, 1))
+        assert await put(mailboxes, f"ts{number}.0", f"client{number}", thread=first) == "accepted"
+        assert await put(mailboxes, f"ts{number}.1", f"client{number}", thread=again) == "duplicate"
+        assert await put(mailboxes, f"ts{number}.0", f"client{number}", thread=first) == "duplicate"
+
+
+async def test_a_message_that_could_not_be_stored_is_taken_in_when_it_comes_again(
+    store: Store, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ids may have been noted by then; they are its own."""
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "script", away)
+        with pytest.raises(StoreUnavailable):
+            await put(mailboxes, "ts", "client")
+    assert await put(mailboxes, "ts", "client") == "accepted"
 
 
 async def test_what_is_not_meant_for_us_leaves_no_trace(store: Store, mailboxes: Mailboxes) -> None:
