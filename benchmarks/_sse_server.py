@@ -24,12 +24,36 @@ DELTA = (
         }
     ).encode()
 )
-END = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+END = b"""data: {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", \
+"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+data: [DONE]
+
+"""
+
+CALLS = 5
+
+
+def _chunk(delta: dict[str, object], reason: str | None = None) -> bytes:
+    choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}
+    return b"data: %s\n\n" % json.dumps(chunk).encode()
+
+
+def _calls(first: int, count: int) -> bytes:
+    """Calls of a tool, the first of them the run's `first`."""
+    chunks = []
+    for at in range(count):
+        function = {"name": "get_weather", "arguments": json.dumps({"city": f"City {first + at}"})}
+        call = {"index": at, "id": f"call_{first + at}", "type": "function", "function": function}
+        chunks.append(_chunk({"role": "assistant", "tool_calls": [call]}))
+    return b"".join(chunks) + _chunk({}, "tool_calls") + b"data: [DONE]\n\n"
 
 
 @asynccontextmanager
 async def sse_server() -> AsyncIterator[str]:
-    """The base URL of a server; the name of the model says how much: "5000" deltas, or "200@50" of them a second."""
+    """The base URL of a server; the name of the model says how much: "5000" deltas, "200@50" of them a second,
+    or five tool calls "in-turn" or "at-once", and then ten deltas."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks._sse_server", stdout=asyncio.subprocess.PIPE
     )
@@ -46,9 +70,14 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"content-length: *(\d+)", head, re.I)
         body = await reader.readexactly(int(length[1])) if length else b"{}"
-        count, _, rate = json.loads(body)["model"].partition("@")
+        request = json.loads(body)
+        count, _, rate = request["model"].partition("@")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
-        if rate:
+        if count in ("in-turn", "at-once"):
+            answered = sum(message["role"] == "tool" for message in request["messages"])
+            calls = 0 if answered == CALLS else 1 if count == "in-turn" else CALLS
+            writer.write(_calls(answered, calls) if calls else DELTA * 10 + END)
+        elif rate:
             loop = asyncio.get_running_loop()
             began = loop.time()
             for at in range(int(count)):
@@ -58,7 +87,8 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             for _ in range(int(count) // 10):
                 writer.write(DELTA * 10)
                 await writer.drain()
-        writer.write(END)
+        if count.isdigit():
+            writer.write(END)
         await writer.drain()
     except (OSError, asyncio.IncompleteReadError):
         pass
