@@ -120,6 +120,7 @@ class _Attempt:
         self._turn_id = f"{lease.thread_id}#{letter.number}"
         self._placement = Placement(message.thread_id, message.origin)
         self._journal = Journal()
+        self._tries = 0
         self._progress = Progress()
         self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
         self._status_due = False  # a quick answer needs no line that says it is coming
@@ -128,7 +129,10 @@ class _Attempt:
     async def run(self) -> None:
         self._journal = (await self._read_journal()).begun()
         await self._note()
-        if self._journal.attempts > MOST_ATTEMPTS + MOST_FAREWELLS:
+        self._tries = self._journal.attempts
+        if self._tries > MOST_ATTEMPTS:  # the attempts that were handed over in a deployment are no failed ones
+            self._tries -= int(await self._lease.fact("handed") or 0)
+        if self._tries > MOST_ATTEMPTS + MOST_FAREWELLS:
             log.error("turn.abandoned", extra={"thread_id": self._lease.thread_id, "turn": self._letter.number})
             await self._seal(self._journal.conclusion or Conclusion("", "", "failed"))
             return
@@ -192,7 +196,7 @@ class _Attempt:
     async def _find_conclusion(self, reply: Reply) -> Conclusion:
         """Find the answer, and write it down before anybody sees its end."""
         verb = verb_in(self._message.text)
-        if self._journal.attempts > MOST_ATTEMPTS:
+        if self._tries > MOST_ATTEMPTS:
             conclusion = Conclusion("", texts.GAVE_UP, "failed")
         elif verb is not None:
             conclusion = await self._obey(verb)

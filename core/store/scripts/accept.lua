@@ -22,11 +22,14 @@ local seq = redis.call('HINCRBY', KEYS[2], 'seq', 1)
 for field, value in pairs(cjson.decode(ARGV[7])) do
   redis.call('HSETNX', KEYS[2], field, value)
 end
+local now = redis.call('TIME')[1]
+redis.call('HSETNX', KEYS[2], 'began', now)
+redis.call('HSET', KEYS[2], 'heard', now)
 redis.call('RPUSH', KEYS[1], seq .. ' ' .. ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 redis.call('EXPIRE', KEYS[2], ARGV[5])
 if waiting == 0 then
-  redis.call('XADD', KEYS[3], '*', 'thread', ARGV[2])
+  redis.call('HSET', KEYS[2], 'ready', redis.call('XADD', KEYS[3], '*', 'thread', ARGV[2]))
 end
 redis.call('EXPIRE', KEYS[3], ARGV[5])
 return 'accepted'

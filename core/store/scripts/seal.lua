@@ -15,7 +15,7 @@ if not head or string.match(head, '^%d+') ~= ARGV[2] then
 end
 redis.call('LPOP', KEYS[2])
 redis.call('DEL', KEYS[4])
-redis.call('HDEL', KEYS[5], 'stop')
+redis.call('HDEL', KEYS[5], 'stop', 'handed')
 redis.call('HSET', KEYS[5], 'ended', ARGV[7])
 if ARGV[3] == 'reset' then
   redis.call('DEL', KEYS[3])
