@@ -15,8 +15,9 @@ from bots.settings import Settings, secret
 from core.chat.adapter import Adapter
 from core.chat.answerer import Answerer
 from core.chat.commands import Commands
-from core.chat.desk import Desk
-from core.chat.turn import Turns
+from core.chat.desk import Desk, DeskSettings
+from core.chat.policies import BusyPolicies
+from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import LEASE_MS, Worker
 from core.errors import ConfigError
 from core.replies import RateBudget
@@ -24,6 +25,9 @@ from core.sessions import Leases, Mailboxes, Retention
 from core.store import EmbeddedRedis, Store
 
 log = logging.getLogger(__name__)
+
+CHARS_PER_TOKEN = 4
+"""A rough estimate, in the middle of what tokenizers make of prose and of JSON."""
 
 FINISH_S = 5.0
 STOP_S = 3.0
@@ -59,9 +63,19 @@ class Bot:
         self._retention = Retention(
             session_s=settings.parley_session_days * 24 * 3600, turns=settings.parley_history_turns
         )
-        mailboxes = Mailboxes(store, self._retention)
-        self._commands = Commands(store, mailboxes, settings.parley_admins)
-        self.desk = Desk(mailboxes, self._commands)
+        self._mailboxes = Mailboxes(store, self._retention)
+        self._commands = Commands(store, self._mailboxes, settings.parley_admins)
+        self._busy = BusyPolicies(
+            settings.parley_busy_policy, settings.parley_busy_policies, settings.parley_merge_pause_s
+        )
+        self.desk = Desk(
+            self._mailboxes,
+            self._commands,
+            DeskSettings(self._busy, settings.parley_stop_reaction, settings.parley_edit_reruns),
+        )
+        self._turn_settings = TurnSettings(
+            history_chars=settings.parley_history_tokens * CHARS_PER_TOKEN, history_turns=settings.parley_history_turns
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Bot:
@@ -95,7 +109,16 @@ class Bot:
     def _worker(self) -> Worker:
         leases = Leases(self._store, self._retention, _worker_name(), LEASE_MS)
         surfaces = {adapter.platform: adapter.surface for adapter in self._adapters}
-        turns = Turns(self._answerer, surfaces, self._commands, RateBudget(), self._provider)
+        turns = Turns(
+            self._answerer,
+            surfaces,
+            self._commands,
+            self._mailboxes,
+            RateBudget(),
+            self._provider,
+            self._turn_settings,
+            self._busy,
+        )
         return Worker(self._store, leases, turns)
 
 

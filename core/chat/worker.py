@@ -17,9 +17,10 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
-from core.chat.turn import Stop, Turns
+from core.chat.stop import Stop
+from core.chat.turn import Turns
 from core.errors import StoreUnavailable
-from core.sessions import Lease, LeaseLost, Leases, Letter, Ready
+from core.sessions import NUDGE, Begun, Lease, LeaseLost, Leases, Ready
 from core.store import Store, keys
 
 log = logging.getLogger(__name__)
@@ -46,9 +47,10 @@ class _Serving:
         self.given_away = asyncio.Event()
         self.number = 0
         self.stop = Stop()
+        self.nudged = asyncio.Event()
 
-    def begin(self, letter: Letter) -> Stop:
-        self.number, self.stop = letter.number, Stop()
+    def begin(self, begun: Begun) -> Stop:
+        self.number, self.stop = begun.number, Stop()
         return self.stop
 
     def ask_to_stop(self, number: int) -> None:
@@ -218,12 +220,13 @@ class Worker:
 
     async def _answer_all(self, lease: Lease, serving: _Serving) -> None:
         while True:
-            letter = None if self._draining else await lease.next_letter()
-            if letter is not None:
-                stop = serving.begin(letter)
-                if await lease.fact("stop") == str(letter.number):  # asked while nobody served it
+            serving.nudged.clear()  # before we look: what comes from here on is news
+            begun = None if self._draining else await self._turns.begin(lease)
+            if begun is not None:
+                stop = serving.begin(begun)
+                if begun.facts.get("stop") == str(begun.number):  # asked while nobody served it
                     stop.ask("asked")
-                await self._turns.answer(lease, letter, stop)
+                await self._turns.answer(lease, begun, stop, serving.nudged)
             elif await lease.release(hand_over=self._draining):
                 return
 
@@ -243,7 +246,9 @@ class Worker:
             async for text in wishes:
                 number, _, thread = text.partition(" ")
                 serving = self._serving.get(thread)
-                if serving is not None and number.isdecimal():
+                if serving is not None and number == NUDGE:
+                    serving.nudged.set()
+                elif serving is not None and number.isdecimal():
                     serving.ask_to_stop(int(number))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.ids import ScopeId, ThreadId
+from core.sessions.begun import Begun
 from core.sessions.mailbox import Letter, Retention
 from core.store import Store, StoreError, keys, translated
 
@@ -89,25 +90,37 @@ class Lease:
         self._certain_until = asked_at + ttl_ms / 1000
         return int(answer) if answer else None
 
-    async def next_letter(self) -> Letter | None:
-        """The Message to answer now; it stays in the mailbox until `seal`."""
+    async def waiting(self, after: int = 0) -> list[Letter]:
+        """The Messages in the mailbox whose number is above `after`, oldest first."""
         with translated(self._store.where):
-            found = await self._store.redis.lindex(self._key("mail"), 0)
-        if found is None:
-            return None
-        number, _, payload = found.partition(" ")
-        return Letter(int(number), payload)
+            entries = await self._store.redis.lrange(self._key("mail"), 0, -1)
+        return [letter for letter in map(Letter.read, entries) if letter.number > after]
+
+    async def begin(self, upto: int | None = None) -> Begun | None:
+        """Begin the next Turn, None when nothing waits.
+
+        upto: the number of the last Message to be in it, None for one Message. A Turn that was begun before and not
+        sealed keeps the Messages it had.
+        """
+        answer = await self._store.script(
+            "begin",
+            [self._key(part) for part in ("lease", "mail", "meta", "turn", "history", "last")],
+            [self._token, "" if upto is None else upto, self._retention.session_s],
+        )
+        if answer == "lost":
+            raise LeaseLost(self.thread_id)
+        return Begun.read(*answer) if answer[0] else None
+
+    async def extend(self, upto: int) -> None:
+        """Make Message `upto` the last one of the running Turn; a smaller number than before puts Messages back."""
+        answer = await self._store.script("extend", [self._key("lease"), self._key("meta")], [self._token, upto])
+        if answer != 1:
+            raise LeaseLost(self.thread_id)
 
     async def history(self) -> list[str]:
         """The JSON texts that earlier Turns were sealed with, oldest first."""
         with translated(self._store.where):
-            return list(await self._store.redis.lrange(self._key("history"), -self._retention.turns, -1))
-
-    async def journal(self) -> dict[str, object]:
-        """What an earlier attempt at the Turn in progress noted; {} when there was none."""
-        with translated(self._store.where):
-            found = await self._store.redis.get(self._key("turn"))
-        return dict(json.loads(found)) if found else {}
+            return list(await self._store.redis.lrange(self._key("history"), 0, -1))
 
     async def note(self, journal: Mapping[str, object]) -> None:
         """Write the journal of the Turn in progress."""
@@ -120,19 +133,26 @@ class Lease:
             raise LeaseLost(self.thread_id)
 
     async def fact(self, name: str) -> str:
-        """One of the facts of `Mailboxes.facts`, "" if there is none. Beside those that were given: `ended`, how the
-        last Turn was sealed; `stop`, the Turn to be stopped; `stopped_before`, the newest Message when an earlier
-        one was stopped."""
+        """One of the facts of `Mailboxes.facts` as it is now, "" if there is none; see also `Begun.facts`."""
         with translated(self._store.where):
             return await self._store.redis.hget(self._key("meta"), name) or ""
 
     async def seal(
-        self, letter: Letter, *, ended: str, history: str | None, reset: bool = False, usage: UsageEntry | None = None
+        self,
+        letter: Letter,
+        *,
+        ended: str,
+        history: str | None,
+        reset: bool = False,
+        instead_of: int | None = None,
+        record: str | None = "",
+        usage: UsageEntry | None = None,
     ) -> int:
-        """End the Turn: history, ledger and mailbox in one step. Returns how many Messages wait.
+        """End the Turn of `letter`: history, ledger and mailbox in one step. Returns how many Messages wait.
 
         ended: how, in one word.  history: JSON text of what the Turn adds, None to add nothing.
-        reset: drop the history instead.
+        reset: drop the history instead.  instead_of: a Turn that this one answered once more; its part of the history
+        goes.  record: what is needed to answer this Turn once more, "" keeps that of an earlier one, None drops it.
         """
         flat: Sequence[str | int] = (
             [word for field, by in usage.increments.items() for word in (field, by)] if usage else []
@@ -143,15 +163,18 @@ class Lease:
                 [
                     *(self._key(part) for part in ("lease", "mail", "history", "turn", "meta")),
                     keys.usage_day(self._ready.partition, usage.scope, usage.day) if usage else self._key("turn"),
+                    self._key("last"),
                 ],
                 [
                     self._token,
                     letter.number,
                     "reset" if reset else history or "",
-                    self._retention.turns,
+                    self._retention.kept,
                     self._retention.session_s,
                     USAGE_TTL_S,
                     ended,
+                    "" if instead_of is None else instead_of,
+                    "none" if record is None else record,
                     *flat,
                 ],
             )

@@ -30,15 +30,21 @@ StoreError = RedisError
 
 SCRIPT_NAMES = (
     "accept",
+    "again",
     "announce",
     "beat",
+    "begin",
+    "compact",
+    "extend",
     "journal",
     "lease",
     "release",
     "renew",
+    "reword",
     "seal",
     "stop",
     "tidy",
+    "withdraw",
 )
 
 _LISTEN_S = 5.0

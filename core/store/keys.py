@@ -16,6 +16,9 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p7}:alive                  string: written to see whether Redis takes writes
     parley:{p0}:workers                sorted set: workers by when their last sign of life runs out
     parley:{p0}:sweep                  string: while it is there, somebody has looked for lost Sessions
+    parley:{p7}:s:<thread>:last        string: what is needed to answer the newest Turn once more
+    parley:{p7}:s:<thread>:places      set: the session's `parley:at:...` keys
+    parley:at:<scope>:<key>            string: which Session a message on the platform belongs to (24 h)
     parley:recent:<channel>:<user>     sorted set: the threads in which a person talked to us, by time
 """
 
@@ -78,5 +81,11 @@ WORKERS = "parley:{p0}:workers"
 
 SWEEP = "parley:{p0}:sweep"
 
+
+def place(scope: ScopeId, key: str) -> str:
+    """key: a platform message, as in `core.chat.Message.keys`."""
+    return f"parley:at:{scope}:{key}"
+
+
 STOP_CHANNEL = "parley:stop"
-"""Pub/sub: `<number of the Turn> <thread>`, for the worker that runs it."""
+"""Pub/sub: `<number of the Turn> <thread>` to stop it, `nudge <thread>` for news of it, for the worker that runs it."""

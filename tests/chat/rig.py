@@ -265,9 +265,11 @@ class Rig:
             answerer or self.answerer,
             {"test": hands},
             Commands(store, mailboxes, admins=[]),
+            mailboxes,
             RateBudget(),
             provider="openai",
             settings=self.settings,
+            busy=self.desk.settings.busy,
         )
         worker = Worker(store, Leases(store, self.retention, name, self.lease_ms), turns)
         running = Running(worker, store, hands, asyncio.create_task(worker.run(), name=name))
