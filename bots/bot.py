@@ -29,10 +29,9 @@ log = logging.getLogger(__name__)
 CHARS_PER_TOKEN = 4
 """A rough estimate, in the middle of what tokenizers make of prose and of JSON."""
 
-FINISH_S = 5.0
 STOP_S = 3.0
-"""After a signal, running answers may finish for FINISH_S, then are stopped visibly within STOP_S: below the ten
-seconds that container platforms give before they kill."""
+"""After a signal, running answers may finish for PARLEY_DRAIN_S, then go on in another worker or are stopped visibly
+within STOP_S: by default together below the ten seconds that container platforms give before they kill."""
 
 
 @asynccontextmanager
@@ -48,14 +47,23 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 
 
 class Bot:
-    """One process's share of the work: it listens on `adapters`, and answers.
+    """One process's share of the work: as its role says it listens on `adapters`, or answers, or both.
 
     Use: `async with Bot(...) as bot: await bot.run(until)`. The adapters are open then, and closed afterwards.
+    answerer: None for a process that only listens.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, answerer: Answerer, adapters: Sequence[Adapter], provider: str = ""
+        self,
+        settings: Settings,
+        store: Store,
+        answerer: Answerer | None,
+        adapters: Sequence[Adapter],
+        provider: str = "",
     ) -> None:
+        self._role = settings.parley_role
+        self._drain_s = settings.parley_drain_s
+        self._running = False
         self._store = store
         self._adapters = adapters
         self._answerer = answerer
@@ -91,22 +99,40 @@ class Bot:
 
     async def run(self, until: asyncio.Event) -> None:
         """Serve until `until` is set, then finish. Raises ConfigError if a platform turns us away for good."""
-        worker = self._worker()
-        working = asyncio.create_task(worker.run(), name="worker")
+        worker = self._worker() if self._role != "ingress" else None
+        working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
         listening = [
             asyncio.create_task(adapter.listen(self.desk), name=f"listen:{adapter.platform}")
             for adapter in self._adapters
+            if self._role != "worker"
         ]
         ended = asyncio.create_task(until.wait(), name="until")
+        self._running = True
         try:
-            done, _ = await asyncio.wait({working, ended, *listening}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({ended, *working, *listening}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            log.info("bot.ending", extra={"running": worker.running})
-            await asyncio.gather(_cancelled(ended, *listening), _drained(worker, working))
+            self._running = False
+            log.info("bot.ending", extra={"role": self._role, "running": worker.running if worker else 0})
+            await asyncio.gather(_cancelled(ended, *listening), self._drained(worker, working))
+
+    def unready(self) -> dict[str, str | None]:
+        """By part of this process, why it does not do its share just now; None where it does."""
+        found: dict[str, str | None] = {"bot": None if self._running else "not running"}
+        if self._role != "worker":
+            found |= {adapter.platform: adapter.unready() for adapter in self._adapters}
+        return found
+
+    async def _drained(self, worker: Worker | None, working: Sequence[asyncio.Task[None]]) -> None:
+        """End the work only after it has stopped coming in."""
+        await _cancelled(*working)
+        if worker is not None:
+            await worker.drain(self._drain_s, STOP_S)
 
     def _worker(self) -> Worker:
+        if self._answerer is None:
+            raise ValueError("a process that answers needs somebody to answer")
         leases = Leases(self._store, self._retention, _worker_name(), LEASE_MS)
         surfaces = {adapter.platform: adapter.surface for adapter in self._adapters}
         turns = Turns(
@@ -120,11 +146,6 @@ class Bot:
             self._busy,
         )
         return Worker(self._store, leases, turns)
-
-
-async def _drained(worker: Worker, working: asyncio.Task[None]) -> None:
-    await _cancelled(working)
-    await worker.drain(FINISH_S, STOP_S)
 
 
 async def _cancelled(*tasks: asyncio.Task[Any]) -> None:

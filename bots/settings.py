@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +18,9 @@ from core.chat.desk import STOP_REACTIONS
 from core.chat.policies import BUSY_POLICIES, BusyPolicy
 from core.errors import ConfigError
 from core.ids import ChannelId, UserId
+
+Role = Literal["all", "ingress", "worker"]
+"""What one process does: `ingress` listens to the platforms and stores, `worker` answers, `all` does both."""
 
 DEFAULT_DATA_DIR = Path("~/.local/share/parley")
 
@@ -33,6 +36,8 @@ _REMEDIES = {
     "parley_history_tokens": "Write a number from 500 to 5000000.",
     "parley_agent": "Write it like my_package.my_module:agent.",
     "parley_http_port": "Choose a number from 1 to 65535.",
+    "parley_role": "Choose all, ingress or worker.",
+    "parley_drain_s": "Write seconds, from 0 to 3600.",
     "redis_url": "Write it like redis://localhost:6379/0.",
     "slack_api_url": "The default is https://slack.com/api/.",
     "discord_api_url": "The default is https://discord.com/api/v10.",
@@ -70,6 +75,8 @@ class Settings(BaseSettings):
     parley_log_level: str = "INFO"
 
     redis_url: SecretStr = _NO_SECRET
+    parley_role: Role = "all"
+    parley_drain_s: float = Field(default=5.0, ge=0, le=3600)
 
     openai_api_key: SecretStr = _NO_SECRET
     openai_base_url: str = ""

@@ -27,7 +27,7 @@ else
   if not from or of < tonumber(from) or of > tonumber(to) or redis.call('EXISTS', KEYS[3]) == 0 then
     return 'old'
   end
-  redis.call('XADD', KEYS[4], '*', 'thread', ARGV[3])
+  redis.call('HSET', KEYS[2], 'ready', redis.call('XADD', KEYS[4], '*', 'thread', ARGV[3]))
 end
 redis.call('SET', KEYS[5], '1', 'EX', ARGV[4])
 local seq = redis.call('HINCRBY', KEYS[2], 'seq', 1)
