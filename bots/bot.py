@@ -15,8 +15,9 @@ from bots.settings import Settings, secret
 from core.chat.adapter import Adapter
 from core.chat.answerer import Answerer
 from core.chat.commands import Commands
-from core.chat.desk import Desk
-from core.chat.turn import Turns
+from core.chat.desk import Desk, DeskSettings
+from core.chat.policies import BusyPolicies
+from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import LEASE_MS, Worker
 from core.errors import ConfigError
 from core.replies import RateBudget
@@ -25,10 +26,12 @@ from core.store import EmbeddedRedis, Store
 
 log = logging.getLogger(__name__)
 
-FINISH_S = 5.0
+CHARS_PER_TOKEN = 4
+"""A rough estimate, in the middle of what tokenizers make of prose and of JSON."""
+
 STOP_S = 3.0
-"""After a signal, running answers may finish for FINISH_S, then are stopped visibly within STOP_S: below the ten
-seconds that container platforms give before they kill."""
+"""After a signal, running answers may finish for PARLEY_DRAIN_S, then go on in another worker or are stopped visibly
+within STOP_S: by default together below the ten seconds that container platforms give before they kill."""
 
 
 @asynccontextmanager
@@ -44,14 +47,23 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 
 
 class Bot:
-    """One process's share of the work: it listens on `adapters`, and answers.
+    """One process's share of the work: as its role says it listens on `adapters`, or answers, or both.
 
     Use: `async with Bot(...) as bot: await bot.run(until)`. The adapters are open then, and closed afterwards.
+    answerer: None for a process that only listens.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, answerer: Answerer, adapters: Sequence[Adapter], provider: str = ""
+        self,
+        settings: Settings,
+        store: Store,
+        answerer: Answerer | None,
+        adapters: Sequence[Adapter],
+        provider: str = "",
     ) -> None:
+        self._role = settings.parley_role
+        self._drain_s = settings.parley_drain_s
+        self._running = False
         self._store = store
         self._adapters = adapters
         self._answerer = answerer
@@ -59,9 +71,19 @@ class Bot:
         self._retention = Retention(
             session_s=settings.parley_session_days * 24 * 3600, turns=settings.parley_history_turns
         )
-        mailboxes = Mailboxes(store, self._retention)
-        self._commands = Commands(store, mailboxes, settings.parley_admins)
-        self.desk = Desk(mailboxes, self._commands)
+        self._mailboxes = Mailboxes(store, self._retention)
+        self._commands = Commands(store, self._mailboxes, settings.parley_admins)
+        self._busy = BusyPolicies(
+            settings.parley_busy_policy, settings.parley_busy_policies, settings.parley_merge_pause_s
+        )
+        self.desk = Desk(
+            self._mailboxes,
+            self._commands,
+            DeskSettings(self._busy, settings.parley_stop_reaction, settings.parley_edit_reruns),
+        )
+        self._turn_settings = TurnSettings(
+            history_chars=settings.parley_history_tokens * CHARS_PER_TOKEN, history_turns=settings.parley_history_turns
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Bot:
@@ -79,31 +101,53 @@ class Bot:
 
     async def run(self, until: asyncio.Event) -> None:
         """Serve until `until` is set, then finish. Raises ConfigError if a platform turns us away for good."""
-        worker = self._worker()
-        working = asyncio.create_task(worker.run(), name="worker")
+        worker = self._worker() if self._role != "ingress" else None
+        working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
         listening = [
             asyncio.create_task(adapter.listen(self.desk), name=f"listen:{adapter.platform}")
             for adapter in self._adapters
+            if self._role != "worker"
         ]
         ended = asyncio.create_task(until.wait(), name="until")
+        self._running = True
         try:
-            done, _ = await asyncio.wait({working, ended, *listening}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({ended, *working, *listening}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            log.info("bot.ending", extra={"running": worker.running})
-            await asyncio.gather(_cancelled(ended, *listening), _drained(worker, working))
+            self._running = False
+            log.info("bot.ending", extra={"role": self._role, "running": worker.running if worker else 0})
+            await asyncio.gather(_cancelled(ended, *listening), self._drained(worker, working))
+
+    def unready(self) -> dict[str, str | None]:
+        """By part of this process, why it does not do its share just now; None where it does."""
+        found: dict[str, str | None] = {"bot": None if self._running else "not running"}
+        if self._role != "worker":
+            found |= {adapter.platform: adapter.unready() for adapter in self._adapters}
+        return found
+
+    async def _drained(self, worker: Worker | None, working: Sequence[asyncio.Task[None]]) -> None:
+        """End the work only after it has stopped coming in."""
+        await _cancelled(*working)
+        if worker is not None:
+            await worker.drain(self._drain_s, STOP_S)
 
     def _worker(self) -> Worker:
+        if self._answerer is None:
+            raise ValueError("a process that answers needs somebody to answer")
         leases = Leases(self._store, self._retention, _worker_name(), LEASE_MS)
         surfaces = {adapter.platform: adapter.surface for adapter in self._adapters}
-        turns = Turns(self._answerer, surfaces, self._commands, RateBudget(), self._provider)
+        turns = Turns(
+            self._answerer,
+            surfaces,
+            self._commands,
+            self._mailboxes,
+            RateBudget(),
+            self._provider,
+            self._turn_settings,
+            self._busy,
+        )
         return Worker(self._store, leases, turns)
-
-
-async def _drained(worker: Worker, working: asyncio.Task[None]) -> None:
-    await _cancelled(working)
-    await worker.drain(FINISH_S, STOP_S)
 
 
 async def _cancelled(*tasks: asyncio.Task[Any]) -> None:

@@ -43,11 +43,15 @@ def main() -> None:
 
 
 @app.command()
-def run() -> None:
+def run(
+    role: Annotated[
+        str, typer.Option(help="all, ingress (listens and stores) or worker (answers); else what PARLEY_ROLE says.")
+    ] = "",
+) -> None:
     """Answer on every platform whose tokens are set."""
     from bots.serve import serve
 
-    _with_settings(serve)
+    _with_settings(serve, **({"parley_role": role} if role else {}))
 
 
 @app.command()
@@ -68,7 +72,7 @@ def start() -> None:
     from bots.settings import Settings
 
     if Settings.load().has_platform:
-        run()
+        run(role="")
     else:
         demo(port=None)
 
@@ -126,14 +130,14 @@ def discord_invite() -> None:
     _with_settings(print_invite, log_level="ERROR")
 
 
-def _with_settings(job: Callable[[Settings], Coroutine[Any, Any, None]], log_level: str = "") -> None:
+def _with_settings(job: Callable[[Settings], Coroutine[Any, Any, None]], log_level: str = "", **overrides: str) -> None:
     from dotenv import load_dotenv
 
     from bots import logs
     from bots.settings import Settings
 
     load_dotenv(".env")  # keys of further providers (GROQ_API_KEY, ...) are read from the environment by their models
-    settings = Settings.load()
+    settings = Settings.load(**overrides)
     logs.set_up(log_level or settings.parley_log_level)
     asyncio.run(job(settings))
 

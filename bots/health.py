@@ -8,27 +8,35 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from bots.settings import Role
 from core.errors import ConfigError
 from core.store import Store
 
-Unready = Callable[[], str | None]
-"""Says why something is not ready, None when it is."""
+Unready = Callable[[], dict[str, str | None]]
+"""Says of each part why it is not ready, None when it is."""
 
 MAX_BODY = 1024 * 1024
 
 
-def application(store: Store, parts: dict[str, Unready], routes: Iterable[web.RouteDef]) -> web.Application:
-    """`/healthz`: this process turns its loop. `/readyz`: Redis answers and every platform delivers; else 503."""
+def application(
+    store: Store, unready: Unready, routes: Iterable[web.RouteDef] = (), role: Role = "all"
+) -> web.Application:
+    """`/healthz`: this process turns its loop. `/readyz`: Redis takes writes and this process does what its role says,
+    so an ingress hears every platform and a worker need not; else 503."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "ok", "role": role})
 
     async def readyz(_: web.Request) -> web.Response:
-        found = {name: unready() for name, unready in parts.items()}
+        found = unready()
         found["redis"] = None if await store.alive() else "Redis does not answer"
         ready = not any(found.values())
         return web.json_response(
-            {"status": "ready" if ready else "not ready", "parts": {n: why or "ok" for n, why in found.items()}},
+            {
+                "status": "ready" if ready else "not ready",
+                "role": role,
+                "parts": {n: why or "ok" for n, why in found.items()},
+            },
             status=200 if ready else 503,
         )
 

@@ -1,4 +1,4 @@
-"""`parley run`: every platform whose tokens are set, in one process."""
+"""`parley run`: every platform whose tokens are set, in one process or in one of several with a role each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ async def serve(settings: Settings) -> None:
     adapters, routes = make_adapters(settings)
     if not adapters:
         raise no_platform()
-    answerer = make_answerer(settings)
+    role = settings.parley_role
+    answerer = make_answerer(settings) if role != "ingress" else None
     name = settings.parley_agent or model_name(settings)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(settings))
@@ -39,16 +40,17 @@ async def serve(settings: Settings) -> None:
                 provider=provider_name(settings),
             )
         )
-        app = health.application(store, {adapter.platform: adapter.unready for adapter in adapters}, routes)
+        app = health.application(store, bot.unready, routes if role != "worker" else [], role)
         port = settings.parley_http_port or DEFAULT_HTTP_PORT
         address = await stack.enter_async_context(health.served(app, settings.parley_http_host, port))
-        if name == "demo":
+        if name == "demo" and answerer is not None:
             log.warning(
                 "bot.demo_model", extra={"reason": "no model is set: set the key of a provider, or PARLEY_MODEL"}
             )
         log.info(
             "bot.started",
             extra={
+                "role": role,
                 "platforms": ",".join(a.platform for a in adapters),
                 "model": name,
                 "redis": store.where,
@@ -72,6 +74,7 @@ def make_adapters(settings: Settings) -> tuple[list[Adapter], list[web.RouteDef]
                 app_token=secret(settings.slack_app_token),
                 signing_secret=secret(settings.slack_signing_secret),
                 api_url=settings.slack_api_url,
+                listens=settings.parley_role != "worker",
             )
         )
         adapters.append(slack)
@@ -79,7 +82,15 @@ def make_adapters(settings: Settings) -> tuple[list[Adapter], list[web.RouteDef]
     if secret(settings.discord_bot_token):
         from adapters.discord import DiscordAdapter, DiscordSettings
 
-        adapters.append(DiscordAdapter(DiscordSettings(secret(settings.discord_bot_token), settings.discord_api_url)))
+        adapters.append(
+            DiscordAdapter(
+                DiscordSettings(
+                    secret(settings.discord_bot_token),
+                    settings.discord_api_url,
+                    listens=settings.parley_role != "worker",
+                )
+            )
+        )
     return adapters, routes
 
 

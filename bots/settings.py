@@ -7,14 +7,20 @@ SecretStr, so that no repr, log line or traceback shows them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.chat.desk import STOP_REACTIONS
+from core.chat.policies import BUSY_POLICIES, BusyPolicy
 from core.errors import ConfigError
-from core.ids import UserId
+from core.ids import ChannelId, UserId
+
+Role = Literal["all", "ingress", "worker"]
+"""What one process does: `ingress` listens to the platforms and stores, `worker` answers, `all` does both."""
 
 DEFAULT_DATA_DIR = Path("~/.local/share/parley")
 
@@ -22,10 +28,18 @@ _NO_SECRET = SecretStr("")
 
 _REMEDIES = {
     "parley_admins": "Write it like slack:U0123ABC,discord:80351110224678912.",
+    "parley_busy_policy": f"Choose one of {', '.join(BUSY_POLICIES)}.",
+    "parley_busy_policies": "Write it like slack:T012AB3CD:C024BE91L=merge,discord:1122:3344=interrupt, "
+    f"with {', '.join(BUSY_POLICIES)}.",
+    "parley_merge_pause_s": "Write seconds, from 0 to 60.",
+    "parley_edit_reruns": "Write true or false.",
+    "parley_history_tokens": "Write a number from 500 to 5000000.",
     "parley_agent": "Write it like my_package.my_module:agent.",
     "parley_history_turns": "Choose a number from 1 to 1000.",
     "parley_http_port": "Choose a number from 1 to 65535.",
     "parley_session_days": "Choose a number from 1 to 3650.",
+    "parley_role": "Choose all, ingress or worker.",
+    "parley_drain_s": "Write seconds, from 0 to 3600.",
     "redis_url": "Write it like redis://localhost:6379/0.",
     "slack_api_url": "The default is https://slack.com/api/.",
     "discord_api_url": "The default is https://discord.com/api/v10.",
@@ -53,10 +67,18 @@ class Settings(BaseSettings):
     parley_http_host: str = "127.0.0.1"
     parley_http_port: int | None = Field(default=None, ge=1, le=65535)
     parley_history_turns: int = Field(default=50, ge=1, le=1000)
+    parley_history_tokens: int = Field(default=100_000, ge=500, le=5_000_000)
     parley_session_days: int = Field(default=30, ge=1, le=3650)
+    parley_busy_policy: BusyPolicy = "queue"
+    parley_busy_policies: Annotated[Mapping[ChannelId, BusyPolicy], NoDecode] = Field(default_factory=dict)
+    parley_merge_pause_s: float = Field(default=0.0, ge=0, le=60)
+    parley_stop_reaction: Annotated[frozenset[str], NoDecode] = STOP_REACTIONS
+    parley_edit_reruns: bool = False
     parley_log_level: str = "INFO"
 
     redis_url: SecretStr = _NO_SECRET
+    parley_role: Role = "all"
+    parley_drain_s: float = Field(default=5.0, ge=0, le=3600)
 
     openai_api_key: SecretStr = _NO_SECRET
     openai_base_url: str = ""
@@ -97,6 +119,36 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"(slack|discord|terminal):\S+", admin):
                 raise ValueError(f"{admin!r} does not say whose platform it is")
         return admins
+
+    @field_validator("parley_busy_policy", mode="before")
+    @classmethod
+    def _known_policy(cls, value: object) -> object:
+        if isinstance(value, str) and (policy := value.strip().lower()) in BUSY_POLICIES:
+            return policy
+        raise ValueError(f"{value!r} is no such policy")
+
+    @field_validator("parley_busy_policies", mode="before")
+    @classmethod
+    def _split_policies(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        policies: dict[str, str] = {}
+        for part in filter(None, map(str.strip, value.split(","))):
+            channel, sign, policy = (word.strip() for word in part.partition("="))
+            if not sign or not re.fullmatch(r"(slack|discord|terminal):\S+", channel):
+                raise ValueError(f"{part!r} does not name a channel and its policy")
+            if policy.lower() not in BUSY_POLICIES:
+                raise ValueError(f"{policy!r} is no such policy")
+            policies[channel] = policy.lower()
+        return policies
+
+    @field_validator("parley_stop_reaction", mode="before")
+    @classmethod
+    def _split_reactions(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = frozenset(part.strip(" :").rstrip("\ufe0f") for part in value.split(",") if part.strip(" :"))
+        return names | STOP_REACTIONS if names & STOP_REACTIONS else names
 
     @field_validator("parley_data_dir", mode="after")
     @classmethod

@@ -31,8 +31,9 @@ class Account:
     gateway_url: str
 
 
-async def check_account(rest: Rest, api_url: str, token: str) -> Account:
-    """Ask Discord who we are. Raises ConfigError naming the setting to mend."""
+async def check_account(rest: Rest, api_url: str, token: str, *, listens: bool = True) -> Account:
+    """Ask Discord who we are, and if need be, for one that listens, whether it may read. Raises ConfigError naming
+    the setting to mend."""
     try:
         user = await patiently(rest, "GET", "/users/@me")
         application = await _application(rest)
@@ -50,7 +51,7 @@ async def check_account(rest: Rest, api_url: str, token: str) -> Account:
     except SurfaceError as exc:
         raise _wrong_address(api_url, f"does not answer as Discord does ({exc})") from exc
     flags = application.get("flags")
-    if isinstance(flags, int) and not flags & _MESSAGE_CONTENT:
+    if listens and isinstance(flags, int) and not flags & _MESSAGE_CONTENT:
         # the application's flags may be cut off on their way through a proxy; the gateway itself knows
         await _check_intents(account.gateway_url, token)
     return account

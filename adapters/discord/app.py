@@ -31,10 +31,12 @@ API_URL: Final = "https://discord.com/api/v10"
 
 @dataclass(frozen=True, slots=True)
 class DiscordSettings:
-    """bot_token: DISCORD_BOT_TOKEN.  api_url: DISCORD_API_URL, the gateway's address comes from there."""
+    """bot_token: DISCORD_BOT_TOKEN.  api_url: DISCORD_API_URL, the gateway's address comes from there.
+    listens: events come in this process; one that only posts never meets the gateway."""
 
     bot_token: str = field(repr=False)
     api_url: str = API_URL
+    listens: bool = True
 
 
 class DiscordAdapter:
@@ -68,7 +70,9 @@ class DiscordAdapter:
             raise ConfigError("DISCORD_BOT_TOKEN", "is empty.")
         await self._rest.open()
         try:
-            self._account = await check_account(self._rest, self._settings.api_url, self._settings.bot_token)
+            self._account = await check_account(
+                self._rest, self._settings.api_url, self._settings.bot_token, listens=self._settings.listens
+            )
         except BaseException:
             await self._rest.aclose()
             raise

@@ -76,7 +76,7 @@ class SlackAdapter:
         connection = Web.connect(self._settings)
         try:
             me = await identify(connection.client, self._settings)
-            if self._settings.socket_mode:
+            if self._settings.listens and self._settings.socket_mode:
                 await check_socket_mode(connection.client, self._settings)
         except BaseException:
             await connection.aclose()

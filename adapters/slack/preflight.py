@@ -41,7 +41,7 @@ def check_settings(settings: SlackSettings) -> None:
         raise ConfigError("SLACK_BOT_TOKEN", "this is not a bot token.", _BOT_TOKEN_REMEDY)
     if settings.app_token.startswith(("xoxb-", "xoxp-")):
         raise ConfigError("SLACK_APP_TOKEN", "this is not an app-level token.", _APP_TOKEN_REMEDY)
-    if not settings.app_token and not settings.signing_secret:
+    if settings.listens and not settings.app_token and not settings.signing_secret:
         raise ConfigError(
             "SLACK_APP_TOKEN",
             "neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is set.",

@@ -12,6 +12,7 @@ class SlackSettings:
     """Tokens and addresses, as `SLACK_BOT_TOKEN`, `SLACK_APP_TOKEN`, `SLACK_SIGNING_SECRET`, `SLACK_API_URL` say.
 
     app_token set: events come over Socket Mode.  Only signing_secret set: events come by HTTP to `/slack/events`.
+    listens: events come in this process; one that only posts needs neither of the two.
     api_url: with or without the last slash.  Secrets stay out of `repr`.
     """
 
@@ -19,6 +20,7 @@ class SlackSettings:
     app_token: str = field(default="", repr=False)
     signing_secret: str = field(default="", repr=False)
     api_url: str = DEFAULT_API_URL
+    listens: bool = True
 
     @property
     def socket_mode(self) -> bool:

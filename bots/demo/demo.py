@@ -104,7 +104,7 @@ async def opened_demo(settings: Settings, port: int | None, answerer: Answerer |
             DiscordAdapter(DiscordSettings(discord.bot_token, discord.api_url)),
         )
         bot = await stack.enter_async_context(Bot(settings, store, answerer, adapters, provider_name(settings)))
-        app = health.application(store, {one.platform: one.unready for one in adapters}, page.routes(live))
+        app = health.application(store, bot.unready, page.routes(live))
         app.middlewares.append(page.guard(settings.parley_http_host))
         address = await stack.enter_async_context(_served(app, settings.parley_http_host, port))
         stack.push_async_callback(live.aclose)

@@ -11,9 +11,22 @@ from core.replies.surface import Surface
 
 CommandName = Literal["usage", "reset", "stop", "help"]
 
-Verdict = Literal["accepted", "duplicate", "ignored", "full"]
+Verdict = Literal["accepted", "duplicate", "ignored", "full", "busy"]
 """What became of a Message: stored to be answered (a visible answer will come), delivered before, not meant for
-us, or refused because too many messages wait in its thread already (the adapter tells the person so)."""
+us, or refused because too many messages wait in its thread already, or because an answer is still being written and
+only one at a time is taken there (the adapter tells the person so)."""
+
+Retried = Literal["accepted", "repeated", "busy", "old"]
+"""What became of the wish for another answer: it will come in the place of the one there is, it was wished for already,
+that one is still being written, or something newer was asked since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One message on a platform, whoever wrote it. key: as in `Message.keys`, its identity within `scope`."""
+
+    scope: ScopeId
+    key: str
 
 
 class Directory(Protocol):
@@ -54,6 +67,26 @@ class Intake(Protocol):
 
     async def stop(self, stop: str) -> bool:
         """Stop the Turn whose Segment carried this `stop` value; False when it is not running any more."""
+        ...
+
+    async def retry(self, retry: str) -> Retried:
+        """Answer once more what the Reply with this `retry` value answered, in the same messages."""
+        ...
+
+    async def edited(self, spot: Spot, text: str, version: str) -> None:
+        """The author of a message said it in other words.
+
+        text: read as `Message.text` was.  version: names this edit among those of the message. Whether the message
+        was meant for us need not be known; that holds for `deleted` and `reacted` too. All raise StoreUnavailable.
+        """
+        ...
+
+    async def deleted(self, spot: Spot) -> None:
+        """A message is gone."""
+        ...
+
+    async def reacted(self, spot: Spot, reaction: str) -> None:
+        """Somebody put a reaction on a message. reaction: the emoji or its name, as the platform says."""
         ...
 
     async def command(self, call: CommandCall) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.agent.response import RunResponse
 from core.ids import ThreadId, UserId
@@ -37,4 +37,13 @@ class Answerer(Protocol):
         An error is raised to whoever iterates. After any ending, also a closed iterator, the last event's
         `new_messages()` and `usage()` say what the run added to the history and what it used.
         """
+        ...
+
+
+@runtime_checkable
+class Steerable(Protocol):
+    """What the events of an Answerer's run may be able to do besides; `core.agent.RunEvents` can."""
+
+    def steer(self, content: str) -> bool:
+        """Say something to the model in its next request. False when the run is over."""
         ...

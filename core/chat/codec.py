@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,12 +32,32 @@ def _named(author: Author) -> Author:
     return replace(author, name=_whole_characters(author.name))
 
 
-def load_message(text: str) -> Message:
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The wish to have a Turn answered once more. of: the Turn, or a Message in it.  key: a Message of it that says
+    `text` now, "" when its words are as they were."""
+
+    of: int
+    key: str = ""
+    text: str = ""
+
+
+_AGAIN = TypeAdapter(Again)
+
+
+def dump_again(wish: Again) -> str:
+    wish = replace(wish, text=_whole_characters(wish.text))
+    return json.dumps({"v": _SCHEMA, "again": asdict(wish)}, ensure_ascii=False)
+
+
+def load_letter(text: str) -> Message | Again:
     """Raises ValueError for what this version cannot read."""
     read = json.loads(text)
     if not isinstance(read, dict) or read.get("v") != _SCHEMA:
         raise ValueError("a message of another schema version")
-    return _MESSAGE.validate_python(read["message"], strict=False)
+    if "again" in read:
+        return _AGAIN.validate_python(read["again"])
+    return _MESSAGE.validate_python(read.get("message"), strict=False)
 
 
 def dump_turn(messages: Sequence[ModelMessage]) -> str:
@@ -45,20 +65,41 @@ def dump_turn(messages: Sequence[ModelMessage]) -> str:
     return f'{{"v":{_SCHEMA},"messages":{ModelMessagesTypeAdapter.dump_json(list(messages)).decode()}}}'
 
 
-def load_history(turns: Iterable[str], most_chars: int, thread_id: str) -> list[ModelMessage]:
-    """The newest whole Turns that together are at most `most_chars` of JSON, oldest first.
+def dump_summary(messages: Sequence[ModelMessage]) -> str:
+    """A history entry that stands for all entries before it. It begins as seal.lua expects."""
+    return f'{{"v":{_SCHEMA},"summary":true,"messages":{ModelMessagesTypeAdapter.dump_json(list(messages)).decode()}}}'
 
-    A Turn that cannot be read is left out and logged: one damaged entry must not silence a thread for ever.
+
+def is_summary(entry: str) -> bool:
+    return entry.startswith(f'{{"v":{_SCHEMA},"summary":')
+
+
+def load_history(
+    turns: Sequence[str], most_chars: int, thread_id: str, most_turns: int | None = None
+) -> list[ModelMessage]:
+    """The newest whole Turns that together are at most `most_chars` of JSON, oldest first, after a summary of those
+    before them, if there is one.
+
+    most_turns: not more than so many.  A Turn that cannot be read is left out and logged: one damaged entry must not
+    silence a thread for ever.
     """
+    summary = [entry for entry in turns[:1] if is_summary(entry)]
+    rest = list(turns[len(summary) :])
+    room = most_chars - sum(map(len, summary))
     kept: list[list[ModelMessage]] = []
-    room = most_chars
-    for text in reversed(list(turns)):
-        room -= len(text)
+    for entry in reversed(rest[-most_turns:] if most_turns else rest):
+        room -= len(entry)
         if room < 0 and kept:
             break
-        try:
-            read = json.loads(text)
-            kept.append(ModelMessagesTypeAdapter.validate_python(read["messages"]))
-        except (ValueError, KeyError, TypeError, ValidationError):
-            log.warning("history.unreadable_turn", extra={"thread_id": thread_id})
+        kept.append(load_entry(entry, thread_id))
+    kept += [load_entry(entry, thread_id) for entry in summary]
     return [message for turn in reversed(kept) for message in turn]
+
+
+def load_entry(entry: str, thread_id: str) -> list[ModelMessage]:
+    """One Turn's messages, [] for what cannot be read."""
+    try:
+        return ModelMessagesTypeAdapter.validate_python(json.loads(entry)["messages"])
+    except (ValueError, KeyError, TypeError, ValidationError):
+        log.warning("history.unreadable_turn", extra={"thread_id": thread_id})
+        return []

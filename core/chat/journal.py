@@ -17,6 +17,7 @@ class Conclusion:
 
     text, notice: of the final Draft.  history: what the Turn adds to the Session's history, None for nothing.
     reset: the history is dropped instead.  usage: what goes into the ledger, None for a command.
+    retry: it can be asked for once more.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Conclusion:
     history: str | None = None
     reset: bool = False
     usage: TurnUsage | None = None
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

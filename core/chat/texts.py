@@ -23,6 +23,8 @@ from core.models.errors import (
 THINKING = "_Thinking…_"
 STOPPED = "⏹️ _Stopped._"
 STOPPED_BY_RESTART = "⏹️ _Stopped: Parley is shutting down. Ask again in a moment._"
+INTERRUPTED = "⏹️ _Interrupted by the next question._"
+WITHDRAWN = "⏹️ _Stopped: the question was deleted._"
 STOP_DONE = "⏹️ Stopped."
 NOTHING_RUNS = "Nothing is running here."
 FORGOTTEN = "🧹 Done. I have forgotten this conversation; what you say next starts a new one."

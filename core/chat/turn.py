@@ -13,32 +13,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, assert_never, cast
+from typing import assert_never
 
-from core.agent.response import RunResponse
-from core.chat import codec, texts
+from core.chat import codec, policies, texts
 from core.chat.adapter import CommandName
 from core.chat.answerer import Answerer, Asker
 from core.chat.commands import Commands
+from core.chat.costs import cost_of
 from core.chat.journal import Conclusion, Journal
 from core.chat.message import Message
+from core.chat.policies import BusyPolicies
 from core.chat.progress import Progress
-from core.chat.verbs import verb_in
+from core.chat.question import Question, Record, place_keys
+from core.chat.running import Running
+from core.chat.steering import Steering
+from core.chat.stop import Stop, notice_of, reason_noted
 from core.errors import StoreUnavailable
 from core.messages import ModelMessage
 from core.models.errors import AgentRunError
 from core.replies import Draft, MessageRef, Placement, RateBudget, Reply, Surface, SurfaceError
-from core.sessions import Lease, Letter, UsageEntry
-from core.usage import Outcome, Tokens, TurnUsage, increments, price_nano_usd, today
+from core.sessions import Begun, Lease, Mailboxes, UsageEntry
+from core.usage import Outcome, increments, today
 
 log = logging.getLogger(__name__)
-
-StopReason = Literal["asked", "shutdown", "deadline", "unseen"]
-"""unseen: nothing can be shown where the answer belongs."""
 
 MOST_ATTEMPTS = 4
 """A Turn that was begun this often and never ended is given up: it may be what kills its workers."""
@@ -54,83 +55,110 @@ THINKING_AFTER_S = 1.5
 """When a person has waited this long without any text, a line says that something is going on."""
 
 
-class Stop:
-    """Asks one Turn to end early; the first reason counts."""
-
-    def __init__(self) -> None:
-        self._asked = asyncio.Event()
-        self.reason: StopReason | None = None
-
-    def ask(self, reason: StopReason) -> None:
-        if self.reason is None:
-            self.reason = reason
-            self._asked.set()
-
-    async def wait(self) -> None:
-        await self._asked.wait()
-
-
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
-    """deadline_s: how long one Turn may take.  history_chars: the most JSON text of history a run is given."""
+    """deadline_s: how long one Turn may take.  history_chars: the most JSON text of history a run is given.
+    history_turns: the most finished Turns of it."""
 
     deadline_s: float = 900.0
     history_chars: int = 400_000
+    history_turns: int = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
     """Answers Turns, one call each. Holds what all of them share.
 
-    surfaces: by platform.  commands: answers the verbs.  provider: whose prices the model has, "" if not known.
+    surfaces: by platform.  commands: answers the verbs.  mailboxes: where it is noted which messages on a platform
+    show an answer.  provider: whose prices the model has, "" if not known.  busy: what becomes of Messages that wait.
     """
 
     answerer: Answerer
     surfaces: Mapping[str, Surface]
     commands: Commands
+    mailboxes: Mailboxes
     budget: RateBudget
     provider: str = ""
     settings: TurnSettings = field(default_factory=TurnSettings)
+    busy: BusyPolicies = field(default_factory=BusyPolicies)
 
-    async def answer(self, lease: Lease, letter: Letter, stop: Stop) -> None:
-        """Bring the Turn of `letter` to its sealed end. Raises LeaseLost, StoreUnavailable."""
+    async def begin(self, lease: Lease) -> Begun | None:
+        """Begin the next Turn of a Session, with every Message that is answered in it; None when nothing waits."""
+        if not self.busy.may_join:
+            return await lease.begin()
+        first_at = newest_at = _now()
+        seen = 0
+        while waiting := await lease.waiting():
+            if len(waiting) != seen:
+                seen, newest_at = len(waiting), _now()
+            letters = [_letter_or_none(letter.payload) for letter in waiting]
+            head = letters[0]
+            policy = self.busy.of(head.channel) if isinstance(head, Message) else "queue"
+            wait = policies.wait_before(policy, self.busy.merge_pause_s, _now() - newest_at, _now() - first_at)
+            if wait <= 0:
+                return await lease.begin(waiting[policies.together(policy, letters) - 1].number)
+            await asyncio.sleep(wait)
+        return None
+
+    async def answer(self, lease: Lease, begun: Begun, stop: Stop, nudged: asyncio.Event | None = None) -> None:
+        """Bring the Turn to its sealed end. Raises LeaseLost, StoreUnavailable.
+
+        nudged: set when Messages have come that the running Turn may take in.
+        """
         try:
-            message = codec.load_message(letter.payload)
-            surface = self.surfaces[message.thread_id.partition(":")[0]]
+            question = Question.read(begun)
+            surface = self.surfaces[lease.thread_id.partition(":")[0]]
         except (ValueError, KeyError) as exc:
             log.error(
-                "turn.unreadable", extra={"thread_id": lease.thread_id, "turn": letter.number, "reason": repr(exc)}
+                "turn.unreadable", extra={"thread_id": lease.thread_id, "turn": begun.number, "reason": repr(exc)}
             )
-            await lease.seal(letter, ended="failed", history=None)
+            await lease.seal(begun.letters[0], ended="failed", history=None)
             return
-        await _Attempt(self, lease, letter, message, surface, stop).run()
+        if question is None:
+            log.info("turn.not_known_any_more", extra={"thread_id": lease.thread_id, "turn": begun.number})
+            await lease.seal(begun.letters[0], ended="failed", history=None)
+            return
+        await _Attempt(self, lease, begun, question, surface, stop, nudged or asyncio.Event()).run()
 
 
 class _Attempt:
     """One worker's attempt at one Turn."""
 
     def __init__(
-        self, turns: Turns, lease: Lease, letter: Letter, message: Message, surface: Surface, stop: Stop
+        self,
+        turns: Turns,
+        lease: Lease,
+        begun: Begun,
+        question: Question,
+        surface: Surface,
+        stop: Stop,
+        nudged: asyncio.Event,
     ) -> None:
         self._turns = turns
         self._lease = lease
-        self._letter = letter
-        self._message = message
+        self._begun = begun
+        self._question = question
+        self._message = question.first
         self._surface = surface
         self._stop = stop
-        self._turn_id = f"{lease.thread_id}#{letter.number}"
-        self._placement = Placement(message.thread_id, message.origin)
+        self._nudged = nudged
+        self._turn_id = f"{lease.thread_id}#{begun.number}"
+        self._placement = Placement(self._message.thread_id, self._message.origin)
         self._journal = Journal()
-        self._progress = Progress()
+        self._running: Running | None = None
+        self._tries = 0
         self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
         self._status_due = False  # a quick answer needs no line that says it is coming
         self._started = _now()
 
     async def run(self) -> None:
-        self._journal = (await self._read_journal()).begun()
-        await self._note()
-        if self._journal.attempts > MOST_ATTEMPTS + MOST_FAREWELLS:
-            log.error("turn.abandoned", extra={"thread_id": self._lease.thread_id, "turn": self._letter.number})
+        self._journal = self._read_journal().begun()
+        await asyncio.gather(self._note(), self._note_again())
+        self._tries = self._journal.attempts
+        if self._tries > MOST_ATTEMPTS:  # the attempts that were handed over in a deployment are no failed ones
+            self._tries -= int(await self._lease.fact("handed") or 0)
+        if self._tries > MOST_ATTEMPTS + MOST_FAREWELLS:
+            log.error("turn.abandoned", extra={"thread_id": self._lease.thread_id, "turn": self._begun.number})
             await self._seal(self._journal.conclusion or Conclusion("", "", "failed"))
             return
         reply = Reply(
@@ -139,6 +167,7 @@ class _Attempt:
             self._turns.budget,
             key=self._turn_id,
             stop=self._turn_id,
+            retry=self._turn_id,
             posted=self._note_posted,
             shown=self._journal.refs,
             again=self._journal.attempts > 1,
@@ -149,7 +178,7 @@ class _Attempt:
             writing.add_done_callback(lambda _: self._stop.ask("unseen"))  # before the end: it was turned away for good
             greeting = tasks.create_task(self._greet(reply), name=f"greet:{self._turn_id}")
             conclusion = self._journal.conclusion or await self._find_conclusion(reply)
-            reply.show(Draft(conclusion.text, notice=conclusion.notice, final=True))
+            reply.show(Draft(conclusion.text, notice=conclusion.notice, final=True, retry=conclusion.retry))
             delivery = await writing
             greeting.cancel()
         conclusion = _timed(conclusion, reply.first_text_at, self._started)
@@ -163,18 +192,34 @@ class _Attempt:
             async with asyncio.timeout(COURTESY_S):
                 await self._surface.status(self._placement, busy=False)
 
-    async def _read_journal(self) -> Journal:
+    def _read_journal(self) -> Journal:
+        """What an earlier attempt noted; a Turn that is answered once more goes on in the messages it had."""
         try:
-            return Journal.read(await self._lease.journal())
+            journal = Journal.read(json.loads(self._begun.journal or "{}"))
         except ValueError as exc:  # written by another version: begin anew, but look for what was posted
             log.warning(
                 "turn.unreadable_journal", extra={"thread_id": self._lease.thread_id, "reason": type(exc).__name__}
             )
             return Journal(attempts=1)
+        return journal if journal.attempts else journal.with_refs(self._question.refs)
 
     async def _note_posted(self, refs: Sequence[MessageRef]) -> None:
+        new = [ref for ref in refs if ref not in self._journal.refs]
         self._journal = self._journal.with_refs(refs)
-        await self._note()
+        await asyncio.gather(self._note(), self._note_places(place_keys(new)))
+
+    async def _note_again(self) -> None:
+        """The messages of a Turn that is answered once more belong to this one now."""
+        if self._question.instead_of is not None:
+            asked = [message.keys[0] for message in self._question.messages]
+            await self._note_places([*asked, *place_keys(self._question.refs)])
+
+    async def _note_places(self, keys: Sequence[str]) -> None:
+        """A nicety, for reactions and edits: an answer does not wait for it."""
+        with contextlib.suppress(StoreUnavailable):
+            await self._turns.mailboxes.note_places(
+                self._lease.thread_id, self._begun.number, self._message.scope, keys
+            )
 
     async def _note(self) -> None:
         await _patiently(lambda: self._lease.note(self._journal.dump()))
@@ -186,16 +231,19 @@ class _Attempt:
             await self._surface.status(self._placement, busy=True)
         except SurfaceError as exc:
             log.info("turn.greeting_failed", extra={"thread_id": self._lease.thread_id, "reason": str(exc)})
-        await asyncio.sleep(THINKING_AFTER_S)
+        anew = self._question.instead_of is not None and self._journal.attempts == 1
+        if not anew:  # whoever asks once more sees at once that it is being answered
+            await asyncio.sleep(THINKING_AFTER_S)
         self._status_due = True
-        if not self._progress.text and not self._journal.refs:  # what an earlier attempt has shown is better than that
-            reply.show(self._progress.draft())
+        progress = self._running.progress if self._running else Progress()
+        if not progress.text and (anew or not self._journal.refs):  # what an earlier attempt has shown is better
+            reply.show(progress.draft())
 
     async def _find_conclusion(self, reply: Reply) -> Conclusion:
         """Find the answer, and write it down before anybody sees its end."""
-        verb = verb_in(self._message.text)
-        if self._journal.attempts > MOST_ATTEMPTS:
-            conclusion = Conclusion("", texts.GAVE_UP, "failed")
+        verb = self._question.verb
+        if self._tries > MOST_ATTEMPTS:
+            conclusion = Conclusion("", texts.GAVE_UP, "failed", retry=True)
         elif verb is not None:
             conclusion = await self._obey(verb)
         else:
@@ -208,7 +256,7 @@ class _Attempt:
         message = self._message
         match verb:
             case "stop":
-                done = int(await self._lease.fact("stopped_before") or 0) >= self._letter.number
+                done = int(self._begun.facts.get("stopped_before") or 0) >= self._begun.number
                 return Conclusion(texts.STOP_DONE if done else texts.NOTHING_RUNS, "", "answered")
             case "reset":
                 return Conclusion(texts.FORGOTTEN, "", "answered", reset=True)
@@ -222,69 +270,66 @@ class _Attempt:
                 assert_never(verb)
 
     async def _run_engine(self, reply: Reply) -> Conclusion:
-        """Run the engine until it ends, is stopped or takes too long."""
-        turns = await self._lease.history()
-        history = codec.load_history(turns, self._turns.settings.history_chars, self._lease.thread_id)
-        self._given = "".join(turns)[-self._turns.settings.history_chars :]
-        consuming = asyncio.create_task(
-            self._consume(await self._prompt(), history, reply), name=f"run:{self._turn_id}"
-        )
-        stopping = asyncio.create_task(self._stop.wait(), name=f"stop:{self._turn_id}")
+        """Run the engine until it ends, is stopped or takes too long; take in what is said to it meanwhile."""
+        author, starter = self._message.author, self._begun.facts.get("starter", "")
+
+        def changed() -> None:
+            if running.progress.text or self._status_due:
+                reply.show(running.progress.draft())
+
+        asker = Asker(author.user_id, author.name, self._lease.thread_id)
+        running = self._running = Running(self._turns.answerer, asker, changed)
+        steering = Steering(self._lease, running, self._begun.letters[-1].number, starter)
+        listening = asyncio.create_task(steering.listen(self._nudged), name=f"steering:{self._turn_id}")
         try:
-            await asyncio.wait(
-                {consuming, stopping},
-                timeout=self._turns.settings.deadline_s,
-                return_when=asyncio.FIRST_COMPLETED,
+            ending = await running.finish(
+                self._question.prompt(starter),
+                self._history(),
+                self._stop,
+                self._turns.settings.deadline_s,
+                self._turn_id,
             )
-            if not consuming.done():
-                self._stop.ask("deadline")  # unless somebody has asked before
         finally:
-            consuming.cancel()
-            stopping.cancel()
-            await asyncio.gather(consuming, stopping, return_exceptions=True)
-        if consuming.cancelled():
-            return self._stopped()
-        failure = consuming.exception()
-        return self._answered() if failure is None else self._failed(failure)
-
-    async def _prompt(self) -> str:
-        """The question; in a thread of several people, with the name of whoever did not begin it."""
-        author = self._message.author
-        if await self._lease.fact("starter") in ("", author.user_id):
-            return self._message.text
-        return f"[{author.name or author.user_id}] {self._message.text}"
-
-    async def _consume(self, prompt: str, history: list[ModelMessage], reply: Reply) -> None:
-        author = self._message.author
-        events = self._turns.answerer.run(
-            prompt,
-            message_history=history or None,
-            deps=Asker(author.user_id, author.name, self._lease.thread_id),
-            stream=True,
-            stream_intermediate_steps=True,
-        )
-        async with aclosing(cast("AsyncGenerator[RunResponse, None]", events)) as open_events:
-            async for event in open_events:
-                if self._progress.apply(event, _now()) and (self._progress.text or self._status_due):
-                    reply.show(self._progress.draft())
-
-    def _answered(self) -> Conclusion:
-        text = self._progress.text
-        if not text.strip():
-            return self._concluded("failed", texts.EMPTY_ANSWER, remember=False)
-        return self._concluded("answered", texts.CUT_BY_LENGTH if self._progress.was_cut else "", remember=True)
-
-    def _stopped(self) -> Conclusion:
-        match self._stop.reason:
-            case "shutdown":
-                notice = texts.STOPPED_BY_RESTART
-            case "deadline":
-                notice = texts.TOO_LONG.format(minutes=round(self._turns.settings.deadline_s / 60))
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+        await _patiently(steering.settle)
+        self._question = replace(self._question, messages=(*self._question.messages, *steering.taken))
+        match ending:
+            case "done":
+                return self._answered(running.progress)
+            case "stopped":
+                return await self._stopped(running.progress)
             case _:
-                notice = texts.STOPPED
-        return self._concluded("stopped", notice, remember=True)
+                return self._failed(running.progress, ending)
 
-    def _failed(self, failure: BaseException) -> Conclusion:
+    def _history(self) -> list[ModelMessage]:
+        """What was said before, without the part of a Turn that is answered once more."""
+        turns = list(self._begun.history)
+        if self._question.instead_of is not None and self._begun.facts.get("history_of") == str(
+            self._question.instead_of
+        ):
+            turns = turns[:-1]
+        settings = self._turns.settings
+        self._given = "".join(turns)[-settings.history_chars :]
+        return codec.load_history(turns, settings.history_chars, self._lease.thread_id, settings.history_turns)
+
+    def _answered(self, progress: Progress) -> Conclusion:
+        if not progress.text.strip():
+            return self._concluded(progress, "failed", texts.EMPTY_ANSWER, remember=False)
+        notice = texts.CUT_BY_LENGTH if progress.was_cut else ""
+        return self._concluded(progress, "answered", notice, remember=True)
+
+    async def _stopped(self, progress: Progress) -> Conclusion:
+        reason = self._stop.reason
+        if reason == "asked":  # or something that was noted beside the wish
+            reason = reason_noted(await self._lease.fact("stop_why"), self._begun.number)
+        notice = notice_of(reason, self._turns.settings.deadline_s)
+        if reason != "withdrawn":
+            return self._concluded(progress, "stopped", notice, remember=True)
+        shown = bool(progress.text.strip())  # a question that is gone and was not answered yet leaves nothing behind
+        return self._concluded(progress, "stopped", notice if shown else "", remember=shown, retry=False)
+
+    def _failed(self, progress: Progress, failure: BaseException) -> Conclusion:
         level = logging.WARNING if isinstance(failure, AgentRunError) else logging.ERROR
         log.log(
             level,
@@ -292,55 +337,52 @@ class _Attempt:
             exc_info=None if isinstance(failure, AgentRunError) else failure,
             extra={
                 "thread_id": self._lease.thread_id,
-                "turn": self._letter.number,
+                "turn": self._begun.number,
                 "error": type(failure).__name__,
                 "reason": str(failure),
             },
         )
-        return self._concluded("failed", texts.failure(failure, self._turn_id), texts.worth_remembering(failure))
+        notice = texts.failure(failure, self._turn_id)
+        return self._concluded(progress, "failed", notice, texts.worth_remembering(failure))
 
-    def _concluded(self, outcome: Outcome, notice: str, remember: bool) -> Conclusion:
-        new = self._progress.new_messages() if remember else []
+    def _concluded(
+        self, progress: Progress, outcome: Outcome, notice: str, remember: bool, retry: bool = True
+    ) -> Conclusion:
+        new = progress.new_messages() if remember else []
+        asked = self._message.text
         return Conclusion(
-            self._progress.text,
+            progress.text,
             notice,
             outcome,
             history=codec.dump_turn(new) if new else None,
-            usage=self._usage(outcome),
+            usage=cost_of(self._message, progress, self._turns.provider, outcome, self._given + asked, self._elapsed()),
+            retry=retry,
         )
 
-    def _usage(self, outcome: Outcome) -> TurnUsage:
-        progress, message = self._progress, self._message
-        used = progress.usage()
-        tokens = Tokens(
-            used.request_tokens or 0, used.response_tokens or 0, (used.details or {}).get("cached_tokens", 0)
-        )
-        if not used.request_tokens and progress.text:
-            tokens = Tokens.estimated(self._given + self._message.text, progress.text)
-        price = price_nano_usd(self._turns.provider, progress.model, tokens.input, tokens.output, tokens.cached)
-        return TurnUsage(
-            scope=message.scope,
-            user=message.author.user_id,
-            channel=message.channel,
-            model=_model_label(self._turns.provider, progress.model),
-            outcome=outcome,
-            input_tokens=tokens.input,
-            output_tokens=tokens.output,
-            estimated=tokens.is_estimate,
-            cost_nano_usd=price,
-            seconds=_now() - self._started,
-            first_text_s=None,
-        )
+    def _elapsed(self) -> float:
+        return _now() - self._started
+
+    def _record(self, conclusion: Conclusion) -> str | None:
+        """What is kept to answer this Turn once more; "" leaves that of an earlier one, None drops it."""
+        if conclusion.reset:
+            return None
+        if self._question.verb is not None:
+            return ""
+        if not conclusion.retry:
+            return None
+        return Record(self._begun.number, self._question.messages, self._journal.refs).dump()
 
     async def _seal(self, conclusion: Conclusion) -> None:
         usage = conclusion.usage
         entry = UsageEntry(usage.scope, today().isoformat(), increments(usage)) if usage else None
         await _patiently(
             lambda: self._lease.seal(
-                self._letter,
+                self._begun.letters[0],
                 ended=conclusion.outcome,
                 history=conclusion.history,
                 reset=conclusion.reset,
+                instead_of=self._question.instead_of,
+                record=self._record(conclusion),
                 usage=entry,
             )
         )
@@ -351,12 +393,12 @@ class _Attempt:
             "turn.ended",
             extra={
                 "thread_id": self._lease.thread_id,
-                "turn": self._letter.number,
+                "turn": self._begun.number,
                 "user_id": self._message.author.user_id,
                 "outcome": conclusion.outcome,
                 "delivery": delivery,
                 "attempts": self._journal.attempts,
-                "steps": self._progress.steps,
+                "steps": self._running.progress.steps if self._running else 0,
                 "segments": len(self._journal.refs),
                 "input_tokens": usage.input_tokens if usage else 0,
                 "output_tokens": usage.output_tokens if usage else 0,
@@ -365,8 +407,11 @@ class _Attempt:
         )
 
 
-def _model_label(provider: str, model: str) -> str:
-    return f"{provider}:{model}" if provider and model and provider != model else model or provider or "unknown"
+def _letter_or_none(payload: str) -> Message | codec.Again | None:
+    try:
+        return codec.load_letter(payload)
+    except ValueError:
+        return None
 
 
 def _timed(conclusion: Conclusion, first_text_at: float | None, started: float) -> Conclusion:

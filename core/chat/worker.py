@@ -1,10 +1,11 @@
 """Worker: takes Sessions that have mail, one Turn at a time in each, many Sessions at once.
 
 Three things come in from Redis: announcements of Sessions that nobody serves, Sessions whose worker has stopped
-renewing its lease, and wishes to stop a Turn. All three survive Redis being away: they are asked for again.
+renewing its lease, and wishes to stop a Turn. All three survive Redis being away: they are asked for again. What
+Redis lost on the way (a failover, a mistake of somebody's) is found by a slow sweep over the mailboxes.
 
-Shutdown: `drain` takes no new Session, lets running Turns finish for a while, then stops those that are left,
-visibly, and hands what still waits in their mailboxes to the other workers.
+Shutdown: `drain` takes no new Session and lets running Turns finish for a while. Those that are left go on in another
+worker, in the same messages, if there is one; else they are stopped, visibly.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+import random
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 
-from core.chat.turn import Stop, Turns
+from core.chat.stop import Stop
+from core.chat.turn import Turns
 from core.errors import StoreUnavailable
-from core.sessions import Lease, LeaseLost, Leases, Letter, Ready
+from core.sessions import NUDGE, Begun, Lease, LeaseLost, Leases, Ready
 from core.store import Store, keys
 
 log = logging.getLogger(__name__)
@@ -26,17 +30,27 @@ RENEW_EVERY_S = 3.0
 LOOK_FOR_LAPSED_EVERY_S = 3.0
 BLOCK_MS = 2_000
 STORE_RETRY_S = 1.0
+BEAT_EVERY_S = 2.0
+BEAT_COUNTS_MS = 7_000
+SWEEP_EVERY_S = 60
+NAME_KEPT_S = 24 * 3600
+"""How long the name of a worker that is gone stays in the consumer groups."""
 
 
 class _Serving:
-    """One Session in this worker's hands."""
+    """One Session in this worker's hands. ready: by which announcement."""
 
-    def __init__(self) -> None:
+    def __init__(self, ready: Ready) -> None:
+        self.ready = ready
+        self.again: Ready | None = None  # announced once more meanwhile: to be looked at when this ends
+        self.lapses = 0  # how often Redis called its entry idle since the lease was last renewed
+        self.given_away = asyncio.Event()
         self.number = 0
         self.stop = Stop()
+        self.nudged = asyncio.Event()
 
-    def begin(self, letter: Letter) -> Stop:
-        self.number, self.stop = letter.number, Stop()
+    def begin(self, begun: Begun) -> Stop:
+        self.number, self.stop = begun.number, Stop()
         return self.stop
 
     def ask_to_stop(self, number: int) -> None:
@@ -51,33 +65,54 @@ class Worker:
         self._store = store
         self._leases = leases
         self._turns = turns
-        self._free = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
+        self._ended = asyncio.Event()  # a Session: there may be room for another
         self._serving: dict[str, _Serving] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
 
     async def run(self) -> None:
         """Take in work until cancelled. Turns under way go on: call `drain` afterwards."""
         await self._leases.prepare()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._again_and_again(self._take_announced), name="worker:announced")
+            for partitions in self._leases.readable_together:
+                take = partial(self._take_announced, partitions)
+                tasks.create_task(self._again_and_again(take), name=f"worker:announced:{partitions[0]}")
             tasks.create_task(self._again_and_again(self._take_lapsed), name="worker:lapsed")
             tasks.create_task(self._again_and_again(self._hear_stops), name="worker:stops")
+            tasks.create_task(self._again_and_again(self._beat), name="worker:beat")
+            tasks.create_task(self._again_and_again(self._sweep), name="worker:sweep")
 
     async def drain(self, finish_s: float, stop_s: float) -> None:
-        """Let running Turns finish for `finish_s` seconds, then stop them visibly within `stop_s` more."""
+        """Let running Turns finish for `finish_s` seconds, then give them away or stop them visibly within `stop_s`."""
         self._draining = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=finish_s)
+        await self._other_workers()  # whoever else ends now shall not count on us
+        await self._wait_for_tasks(finish_s)
+        others = await self._other_workers() if self._serving else 0
+        log.info("worker.drained", extra={"left": len(self._serving), "others": others})
         for serving in self._serving.values():
-            serving.stop.ask("shutdown")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=stop_s)
-        for task in self._tasks:
+            if others:
+                serving.given_away.set()
+            else:
+                serving.stop.ask("shutdown")
+        await self._wait_for_tasks(stop_s)
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(StoreUnavailable):
             await self._leases.leave()
+
+    async def _wait_for_tasks(self, seconds: float) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+
+    async def _other_workers(self) -> int:
+        """Take leave of the workers; how many are left."""
+        try:
+            return await self._leases.beat(0)
+        except StoreUnavailable:
+            return 0
 
     @property
     def running(self) -> int:
@@ -98,29 +133,51 @@ class Worker:
                 away = True
                 await asyncio.sleep(STORE_RETRY_S)
 
-    async def _take_announced(self) -> None:
-        async with self._free:  # a place must be free before we ask, what we take we serve
-            pass
-        for ready in await self._leases.announced(BLOCK_MS, most=1):
-            await self._begin(ready)
+    async def _take_announced(self, partitions: Sequence[int]) -> None:
+        await self._room()  # before we ask: what we take we serve
+        for ready in await self._leases.announced(BLOCK_MS, 1, partitions):
+            self._begin(ready)
 
     async def _take_lapsed(self) -> None:
-        for ready in await self._leases.lapsed():
-            await self._begin(ready)
+        await self._room()
+        for ready in await self._leases.lapsed(self._concurrency - len(self._serving)):
+            serving = self._serving.get(ready.thread_id)
+            if serving is not None and serving.ready.entry == ready.entry:
+                self._on_own_lapse(serving)
+            else:
+                self._begin(ready)
         await asyncio.sleep(LOOK_FOR_LAPSED_EVERY_S)
 
-    async def _begin(self, ready: Ready) -> None:
-        if ready.thread_id in self._serving:
-            return  # announced again while we serve it: its entry is looked at when it has been idle
-        self._serving[ready.thread_id] = _Serving()
-        try:
-            await self._free.acquire()
-        except asyncio.CancelledError:
-            del self._serving[ready.thread_id]
-            raise
+    async def _room(self) -> None:
+        """Wait until one more Session may be served. Several may wait for the same room, so it can get a bit tight."""
+        while len(self._serving) >= self._concurrency:
+            self._ended.clear()
+            await self._ended.wait()
+
+    def _on_own_lapse(self, serving: _Serving) -> None:
+        """Redis says that a Session in our hands is idle. Once may be due to Redis, which was away; twice in a row,
+        a lease's time apart, means that we are stuck in it: let go, so that it lapses for somebody else."""
+        serving.lapses += 1
+        if serving.lapses > 1:
+            log.error("session.stuck", extra={"thread_id": serving.ready.thread_id})
+            self._tasks[serving.ready.thread_id].cancel()
+
+    async def _beat(self) -> None:
+        await self._leases.beat(BEAT_COUNTS_MS)
+        await asyncio.sleep(BEAT_EVERY_S)
+
+    async def _sweep(self) -> None:
+        if found := await self._leases.sweep(SWEEP_EVERY_S, NAME_KEPT_S):
+            log.warning("worker.announced_again", extra={"sessions": found})
+        await asyncio.sleep(SWEEP_EVERY_S * random.uniform(0.5, 1.5))
+
+    def _begin(self, ready: Ready) -> None:
+        if (serving := self._serving.get(ready.thread_id)) is not None:
+            serving.again = ready
+            return
+        self._serving[ready.thread_id] = _Serving(ready)
         task = asyncio.create_task(self._contained(ready), name=f"session:{ready.thread_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[ready.thread_id] = task
 
     async def _contained(self, ready: Ready) -> None:
         """The crash boundary: whatever happens in one Session, the others go on."""
@@ -133,8 +190,11 @@ class Worker:
         except Exception:
             log.exception("session.failed", extra={"thread_id": ready.thread_id})
         finally:
-            del self._serving[ready.thread_id]
-            self._free.release()
+            again = self._serving.pop(ready.thread_id).again
+            del self._tasks[ready.thread_id]
+            self._ended.set()
+            if again is not None and not self._draining:
+                self._begin(again)
 
     async def _serve(self, ready: Ready) -> None:
         lease = await self._leases.take(ready)
@@ -143,24 +203,30 @@ class Worker:
         serving = self._serving[ready.thread_id]
         answering = asyncio.create_task(self._answer_all(lease, serving), name=f"turns:{lease.thread_id}")
         renewing = asyncio.create_task(self._renew(lease, serving), name=f"lease:{lease.thread_id}")
+        giving = asyncio.create_task(serving.given_away.wait(), name=f"give:{lease.thread_id}")
         try:
-            await asyncio.wait({answering, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({answering, renewing, giving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (answering, renewing):
+            for task in (answering, giving):
                 task.cancel()
+            await asyncio.wait({answering})
+            renewing.cancel()  # last, since a call to the platform that is under way is waited for
             results = await asyncio.gather(answering, renewing, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise _single(result)
+        if serving.given_away.is_set() and answering.cancelled():
+            await lease.release(hand_over=True)
 
     async def _answer_all(self, lease: Lease, serving: _Serving) -> None:
         while True:
-            letter = None if self._draining else await lease.next_letter()
-            if letter is not None:
-                stop = serving.begin(letter)
-                if await lease.fact("stop") == str(letter.number):  # asked while nobody served it
+            serving.nudged.clear()  # before we look: what comes from here on is news
+            begun = None if self._draining else await self._turns.begin(lease)
+            if begun is not None:
+                stop = serving.begin(begun)
+                if begun.facts.get("stop") == str(begun.number):  # asked while nobody served it
                     stop.ask("asked")
-                await self._turns.answer(lease, letter, stop)
+                await self._turns.answer(lease, begun, stop, serving.nudged)
             elif await lease.release(hand_over=self._draining):
                 return
 
@@ -169,6 +235,7 @@ class Worker:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
                 stop = await lease.renew(self._leases.ttl_ms)
+                serving.lapses = 0
             except StoreUnavailable:
                 continue  # nobody else can take the Session either; the next renewal tells
             if stop is not None:
@@ -179,7 +246,9 @@ class Worker:
             async for text in wishes:
                 number, _, thread = text.partition(" ")
                 serving = self._serving.get(thread)
-                if serving is not None and number.isdecimal():
+                if serving is not None and number == NUDGE:
+                    serving.nudged.set()
+                elif serving is not None and number.isdecimal():
                     serving.ask_to_stop(int(number))
 
 

@@ -98,13 +98,13 @@ def next_step(wanted: Sequence[Segment], shown: Sequence[Shown], *, final: bool)
     if not final:
         return None
     surplus = [number for number in range(len(wanted), len(shown)) if not shown[number].gone]
-    return Step("delete", surplus[-1], None) if surplus and wanted else None
+    return Step("delete", surplus[-1], None) if surplus else None
 
 
 class Reply:
     """The answer to one Turn, as people see it.
 
-    key: names the Turn; the same for every attempt at it.  stop: handed back by the Stop button.
+    key: names the Turn; the same for every attempt at it.  stop, retry: handed back by the buttons.
     shown: messages that an earlier attempt at this Turn posted; they are gone on with.
     assured: awaited before each call; it raises when somebody else shows this Reply now.
     again: there was an earlier attempt, and it may have posted one message more than it could note.
@@ -120,6 +120,7 @@ class Reply:
         key: str,
         stop: str,
         posted: Posted,
+        retry: str = "",
         shown: Sequence[MessageRef] = (),
         again: bool = False,
         assured: Assured | None = None,
@@ -128,7 +129,7 @@ class Reply:
         self._placement = placement
         self._budget = budget
         self._key = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
-        self._layout = Layout(surface.limits.segment, surface.limits.measure, stop)
+        self._layout = Layout(surface.limits.segment, surface.limits.measure, stop, retry)
         self._posted = posted
         self._assured = assured
         self._shown = [Shown(ref, None) for ref in shown]

@@ -47,12 +47,13 @@ class Segment:
     """The part of a Reply in one platform message.
 
     text: markdown as the model wrote it (never escaped for a platform), every fence closed, at most
-    `Limits.segment` as `Limits.measure` counts.  stop: what a Stop button hands back when pressed; "" shows
-    no button.
+    `Limits.segment` as `Limits.measure` counts.  stop, retry: what a Stop or a Retry button hands back when pressed;
+    "" shows no such button.
     """
 
     text: str
     stop: str = ""
+    retry: str = ""
 
 
 @dataclass(frozen=True, slots=True)

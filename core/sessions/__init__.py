@@ -1,16 +1,37 @@
 """What we remember about a Thread: its mailbox, who serves it, its history."""
 
+from core.sessions.begun import Begun
 from core.sessions.lease import Lease, LeaseLost, Leases, Ready, UsageEntry
-from core.sessions.mailbox import Acceptance, Letter, Mailboxes, Retention
+from core.sessions.mailbox import (
+    INTERRUPTED,
+    NUDGE,
+    REWORDED,
+    WITHDRAWN,
+    Acceptance,
+    Again,
+    Found,
+    Letter,
+    Mailboxes,
+    Receipt,
+    Retention,
+)
 
 __all__ = [
+    "INTERRUPTED",
+    "NUDGE",
+    "REWORDED",
+    "WITHDRAWN",
     "Acceptance",
+    "Again",
+    "Begun",
+    "Found",
     "Lease",
     "LeaseLost",
     "Leases",
     "Letter",
     "Mailboxes",
     "Ready",
+    "Receipt",
     "Retention",
     "UsageEntry",
 ]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.ids import ScopeId, ThreadId
+from core.sessions.begun import Begun
 from core.sessions.mailbox import Letter, Retention
 from core.store import Store, StoreError, keys, translated
 
@@ -88,25 +90,37 @@ class Lease:
         self._certain_until = asked_at + ttl_ms / 1000
         return int(answer) if answer else None
 
-    async def next_letter(self) -> Letter | None:
-        """The Message to answer now; it stays in the mailbox until `seal`."""
+    async def waiting(self, after: int = 0) -> list[Letter]:
+        """The Messages in the mailbox whose number is above `after`, oldest first."""
         with translated(self._store.where):
-            found = await self._store.redis.lindex(self._key("mail"), 0)
-        if found is None:
-            return None
-        number, _, payload = found.partition(" ")
-        return Letter(int(number), payload)
+            entries = await self._store.redis.lrange(self._key("mail"), 0, -1)
+        return [letter for letter in map(Letter.read, entries) if letter.number > after]
+
+    async def begin(self, upto: int | None = None) -> Begun | None:
+        """Begin the next Turn, None when nothing waits.
+
+        upto: the number of the last Message to be in it, None for one Message. A Turn that was begun before and not
+        sealed keeps the Messages it had.
+        """
+        answer = await self._store.script(
+            "begin",
+            [self._key(part) for part in ("lease", "mail", "meta", "turn", "history", "last")],
+            [self._token, "" if upto is None else upto, self._retention.session_s],
+        )
+        if answer == "lost":
+            raise LeaseLost(self.thread_id)
+        return Begun.read(*answer) if answer[0] else None
+
+    async def extend(self, upto: int) -> None:
+        """Make Message `upto` the last one of the running Turn; a smaller number than before puts Messages back."""
+        answer = await self._store.script("extend", [self._key("lease"), self._key("meta")], [self._token, upto])
+        if answer != 1:
+            raise LeaseLost(self.thread_id)
 
     async def history(self) -> list[str]:
         """The JSON texts that earlier Turns were sealed with, oldest first."""
         with translated(self._store.where):
-            return list(await self._store.redis.lrange(self._key("history"), -self._retention.turns, -1))
-
-    async def journal(self) -> dict[str, object]:
-        """What an earlier attempt at the Turn in progress noted; {} when there was none."""
-        with translated(self._store.where):
-            found = await self._store.redis.get(self._key("turn"))
-        return dict(json.loads(found)) if found else {}
+            return list(await self._store.redis.lrange(self._key("history"), 0, -1))
 
     async def note(self, journal: Mapping[str, object]) -> None:
         """Write the journal of the Turn in progress."""
@@ -119,19 +133,26 @@ class Lease:
             raise LeaseLost(self.thread_id)
 
     async def fact(self, name: str) -> str:
-        """One of the facts of `Mailboxes.facts`, "" if there is none. Beside those that were given: `ended`, how the
-        last Turn was sealed; `stop`, the Turn to be stopped; `stopped_before`, the newest Message when an earlier
-        one was stopped."""
+        """One of the facts of `Mailboxes.facts` as it is now, "" if there is none; see also `Begun.facts`."""
         with translated(self._store.where):
             return await self._store.redis.hget(self._key("meta"), name) or ""
 
     async def seal(
-        self, letter: Letter, *, ended: str, history: str | None, reset: bool = False, usage: UsageEntry | None = None
+        self,
+        letter: Letter,
+        *,
+        ended: str,
+        history: str | None,
+        reset: bool = False,
+        instead_of: int | None = None,
+        record: str | None = "",
+        usage: UsageEntry | None = None,
     ) -> int:
-        """End the Turn: history, ledger and mailbox in one step. Returns how many Messages wait.
+        """End the Turn of `letter`: history, ledger and mailbox in one step. Returns how many Messages wait.
 
         ended: how, in one word.  history: JSON text of what the Turn adds, None to add nothing.
-        reset: drop the history instead.
+        reset: drop the history instead.  instead_of: a Turn that this one answered once more; its part of the history
+        goes.  record: what is needed to answer this Turn once more, "" keeps that of an earlier one, None drops it.
         """
         flat: Sequence[str | int] = (
             [word for field, by in usage.increments.items() for word in (field, by)] if usage else []
@@ -142,15 +163,18 @@ class Lease:
                 [
                     *(self._key(part) for part in ("lease", "mail", "history", "turn", "meta")),
                     keys.usage_day(self._ready.partition, usage.scope, usage.day) if usage else self._key("turn"),
+                    self._key("last"),
                 ],
                 [
                     self._token,
                     letter.number,
                     "reset" if reset else history or "",
-                    self._retention.turns,
+                    self._retention.kept,
                     self._retention.session_s,
                     USAGE_TTL_S,
                     ended,
+                    "" if instead_of is None else instead_of,
+                    "none" if record is None else record,
                     *flat,
                 ],
             )
@@ -161,12 +185,18 @@ class Lease:
 
     async def release(self, *, hand_over: bool = False) -> bool:
         """Give the Session back. False while mail waits: then go on serving, unless `hand_over` is set,
-        which announces the waiting mail to the other workers at once."""
+        which announces the waiting mail to the other workers at once, a Turn in progress among it."""
         answer = int(
             await self._store.script(
                 "release",
-                [self._key("lease"), self._key("mail"), keys.ready_stream(self._ready.partition), self._key("meta")],
-                [self._token, self._group, self._ready.entry, "1" if hand_over else "0"],
+                [
+                    self._key("lease"),
+                    self._key("mail"),
+                    keys.ready_stream(self._ready.partition),
+                    self._key("meta"),
+                    self._key("turn"),
+                ],
+                [self._token, self._group, self._ready.entry, "1" if hand_over else "0", self.thread_id],
             )
         )
         if answer < 0:
@@ -204,9 +234,21 @@ class Leases:
                     raise
             await self._store.redis.expire(stream, self._retention.session_s)
 
-    async def announced(self, block_ms: int, most: int) -> list[Ready]:
-        """Wait up to `block_ms` for Sessions with mail that nobody was told of yet."""
-        number = {keys.ready_stream(partition): partition for partition in range(keys.PARTITIONS)}
+    @property
+    def readable_together(self) -> list[list[int]]:
+        """Partitions by who can be asked for them in one command: all at once, or on a Cluster each for itself."""
+        every = list(range(keys.PARTITIONS))
+        return [[partition] for partition in every] if self._store.clustered else [every]
+
+    async def announced(self, block_ms: int, most: int, partitions: Sequence[int] | None = None) -> list[Ready]:
+        """Wait up to `block_ms` for Sessions with mail that nobody was told of yet.
+
+        most: of each partition.  partitions: one of `readable_together`; None for all.
+        """
+        if partitions is None:
+            together = (self.announced(block_ms, most, each) for each in self.readable_together)
+            return [ready for found in await asyncio.gather(*together) for ready in found]
+        number = {keys.ready_stream(partition): partition for partition in partitions}
         with translated(self._store.where):
             try:
                 answer = await self._store.redis.xreadgroup(
@@ -223,33 +265,50 @@ class Leases:
             for entry, fields in entries
         ]
 
-    async def lapsed(self) -> list[Ready]:
-        """Sessions whose worker has not renewed for as long as a lease lasts; they are ours to take now."""
-        found = []
-        for partition in range(keys.PARTITIONS):
-            with translated(self._store.where):
-                try:
-                    answer = await self._store.redis.xautoclaim(
-                        keys.ready_stream(partition), self.GROUP, self.worker, min_idle_time=self.ttl_ms, count=50
-                    )
-                except StoreError as exc:
-                    if not str(exc).startswith("NOGROUP"):
-                        raise
-                    continue
-            found += [Ready(ThreadId(fields["thread"]), partition, entry) for entry, fields in answer[1] if fields]
+    async def lapsed(self, most: int = 100) -> list[Ready]:
+        """Up to `most` Sessions whose worker has not renewed for as long as a lease lasts; ours to take now."""
+        found: list[Ready] = []
+        begin = random.randrange(keys.PARTITIONS)  # with little room every partition has its turn first
+        for number in range(keys.PARTITIONS):
+            partition = (begin + number) % keys.PARTITIONS
+            cursor = "0-0"
+            while (room := most - len(found)) > 0:
+                cursor, entries = await self._claimed(partition, cursor, min(room, 50))
+                found += entries
+                if cursor == "0-0":
+                    break
         return found
 
+    async def _claimed(self, partition: int, cursor: str, most: int) -> tuple[str, list[Ready]]:
+        """One step of XAUTOCLAIM. Returns where to go on, "0-0" at the end."""
+        stream = keys.ready_stream(partition)
+        with translated(self._store.where):
+            try:
+                answer = await self._store.redis.xautoclaim(
+                    stream, self.GROUP, self.worker, min_idle_time=self.ttl_ms, start_id=cursor, count=most
+                )
+            except StoreError as exc:
+                if not str(exc).startswith("NOGROUP"):
+                    raise
+                return "0-0", []
+        # Redis 6.2 also gives out what was deleted, with nothing in it, until a sweep has taken it away
+        return answer[0], [Ready(ThreadId(fields["thread"]), partition, entry) for entry, fields in answer[1] if fields]
+
     async def take(self, ready: Ready) -> Lease | None:
-        """Take the lease of a Session, None while another worker holds it."""
+        """Take the lease of a Session, None while another worker holds it or when there is no such Session."""
         taken_at = _now()
         fence = int(
             await self._store.script(
                 "lease",
-                [keys.session(ready.thread_id, "lease"), keys.session(ready.thread_id, "meta")],
-                [self.worker, self.ttl_ms, self._retention.session_s],
+                [
+                    keys.session(ready.thread_id, "lease"),
+                    keys.session(ready.thread_id, "meta"),
+                    keys.ready_stream(ready.partition),
+                ],
+                [self.worker, self.ttl_ms, self._retention.session_s, self.GROUP, ready.entry],
             )
         )
-        if not fence:
+        if fence <= 0:
             return None
         return Lease(
             self._store,
@@ -261,6 +320,30 @@ class Leases:
             ttl_ms=self.ttl_ms,
             taken_at=taken_at,
         )
+
+    async def beat(self, ttl_ms: int) -> int:
+        """Give a sign of life that counts for `ttl_ms`, 0 to take leave. Returns how many other workers live."""
+        return int(await self._store.script("beat", [keys.WORKERS], [self.worker, ttl_ms]))
+
+    async def sweep(self, every_s: int, idle_s: int) -> int:
+        """Unless somebody has done so within `every_s`: announce again what was lost, forget dead workers' names.
+
+        idle_s: how long a worker's name must have been quiet.  Returns how many Sessions were announced again.
+        """
+        with translated(self._store.where):
+            if not await self._store.redis.set(keys.SWEEP, self.worker, nx=True, ex=every_s):
+                return 0
+        for partition in range(keys.PARTITIONS):
+            await self._store.script("tidy", [keys.ready_stream(partition)], [self.GROUP, idle_s * 1000])
+        found = 0
+        async for key in self._store.names(keys.session_pattern("mail")):
+            thread = keys.session_thread(key)
+            names = [keys.session(thread, part) for part in ("lease", "mail", "meta")]
+            stream = keys.ready_stream(keys.partition_of(thread))
+            found += int(
+                await self._store.script("announce", [*names, stream], [self.GROUP, thread, self._retention.session_s])
+            )
+        return found
 
     async def leave(self) -> None:
         """Take this worker's name out of the groups; only when it holds no Session."""

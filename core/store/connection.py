@@ -1,6 +1,6 @@
 """The connection to Redis: one client for a process, its scripts loaded, its failures translated.
 
-Commands are tried again with growing pauses for about `PATIENCE_S` seconds, so that a Redis that restarts is
+Commands are tried again with growing pauses for a few seconds, so that a Redis that restarts or fails over is
 waited for; after that StoreUnavailable is raised and nothing was certainly done.
 """
 
@@ -8,50 +8,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import resources
-from typing import Any, cast
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.commands.core import AsyncScript
-from redis.exceptions import (
-    ClusterDownError,
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from core.errors import ConfigError, StoreUnavailable
+from core.store import keys
+from core.store.cluster import ClusterClient
+from core.store.topology import Topology, is_away
 
 __all__ = ["SCRIPT_NAMES", "Store", "StoreError", "translated"]
 
 StoreError = RedisError
 """Any error that Redis itself answers with; outside this package only to be reported, never to be told apart."""
 
-SCRIPT_NAMES = ("accept", "journal", "lease", "release", "renew", "seal", "stop")
-
-_CONNECT_TIMEOUT_S = 5.0
-_ANSWER_TIMEOUT_S = 10.0
-_LISTEN_S = 5.0
-_RETRIES = 8
-_PAUSE_MAX_S = 1.0  # 0.02 + 0.04 + ... + 1 + 1: about 3.5 s in all
-
-
-_NOT_READY = (ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
-_NOT_READY_CODE = re.compile(
-    r"(?:^|-)(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNKILLABLE)\b"
+SCRIPT_NAMES = (
+    "accept",
+    "again",
+    "announce",
+    "beat",
+    "begin",
+    "compact",
+    "extend",
+    "journal",
+    "lease",
+    "release",
+    "renew",
+    "reword",
+    "seal",
+    "stop",
+    "tidy",
+    "withdraw",
 )
-"""What Redis answers while it cannot write; a script's error carries the code of the command that failed in it.
-redis-py has classes for some of these, and takes the code out of their text."""
+
+_LISTEN_S = 5.0
+_ALIVE_WAIT_S = 3.0
 
 
 class Store:
@@ -61,47 +58,68 @@ class Store:
         """where: how an operator would call this Redis, without a password."""
         self.redis: Any = redis  # redis-py types each answer as bytes | str; decode_responses makes them all str
         self.where = where
-        self._scripts: dict[str, AsyncScript] = {
-            name: redis.register_script(_script_text(name)) for name in SCRIPT_NAMES
-        }
+        self.clustered = isinstance(redis, ClusterClient)
+        """Keys of different partitions live on different servers: no command may name two of them."""
+        self._scripts = {name: _Script.load(name) for name in SCRIPT_NAMES}
 
     @classmethod
     async def open(cls, url: str, setting: str = "REDIS_URL") -> Store:
-        """Connect to `url` (redis://, rediss:// or unix://). Raises ConfigError when it does not answer."""
-        where = _without_password(url)
+        """Connect to `url`, see `core.store.topology`. Raises ConfigError when it does not answer."""
         try:
-            redis, probe = _client(url, _RETRIES), _client(url, retries=2)
+            topology = Topology.read(url)
+            redis, probe = topology.client(), topology.client(patient=False)
         except ValueError as exc:
             raise ConfigError(
-                setting, "is not an address of a Redis server.", "Write it like redis://localhost:6379/0."
+                setting,
+                "is not an address of a Redis server.",
+                "Write it like redis://localhost:6379/0, redis+sentinel://host:26379/mymaster/0 "
+                "or redis+cluster://host:7000.",
             ) from exc
         try:
-            await cast("Awaitable[Any]", probe.ping())
+            await _probe(probe, topology, setting)
         except (RedisError, OSError) as exc:
+            await redis.aclose()
             raise ConfigError(
                 setting,
-                f"Redis at {where} does not answer ({_reason(exc)}).",
+                f"Redis at {topology.where} does not answer ({_reason(exc)}).",
                 "Start it, correct the address, or leave the setting out to use the built-in server.",
             ) from exc
         finally:
             await probe.aclose()
-        return cls(redis, where)
+        return cls(redis, topology.where)
 
     async def aclose(self) -> None:
         await self.redis.aclose()
 
-    async def script(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    async def script(self, name: str, names: Sequence[str], args: Sequence[str | int]) -> Any:
         """Run one of `SCRIPT_NAMES`. Its file says what the keys, arguments and answer are."""
+        script = self._scripts[name]
         with translated(self.where):
-            return await self._scripts[name](keys=list(keys), args=list(args))
+            try:
+                return await self.redis.evalsha(script.sha, len(names), *names, *args)
+            except NoScriptError:  # a server that is new to us: restarted, or master since a moment ago
+                return await self.redis.eval(script.text, len(names), *names, *args)
 
     async def alive(self) -> bool:
-        """Does Redis answer just now? Waits a few seconds at the most."""
+        """Does Redis take writes just now, in every partition? Waits a few seconds at the most."""
+        names = [keys.alive(p) for p in range(keys.PARTITIONS)] if self.clustered else [keys.alive(0)]
         try:
-            with translated(self.where):
-                return bool(await self.redis.ping())
-        except StoreUnavailable:
+            async with asyncio.timeout(_ALIVE_WAIT_S):
+                with translated(self.where):
+                    writing = (self.redis.set(name, "1", ex=60) for name in names)
+                    for answer in await asyncio.gather(*writing, return_exceptions=True):
+                        if isinstance(answer, BaseException):
+                            raise answer
+                return True
+        except (StoreUnavailable, TimeoutError):
             return False
+
+    async def names(self, pattern: str) -> AsyncIterator[str]:
+        """Every key that matches the glob `pattern`, on every server; one that is there throughout comes at least
+        once. Raises StoreUnavailable."""
+        with translated(self.where):
+            async for key in self.redis.scan_iter(match=pattern, count=500):
+                yield key
 
     @contextlib.asynccontextmanager
     async def subscribed(self, channel: str) -> AsyncIterator[AsyncIterator[str]]:
@@ -135,33 +153,38 @@ def translated(where: str = "Redis") -> Iterator[None]:
         yield
         if task is not None and task.cancelling() > asked_before:
             raise asyncio.CancelledError
-    except (RedisConnectionError, RedisTimeoutError, OSError) as exc:
-        raise StoreUnavailable(f"{where} does not answer ({_reason(exc)})") from exc
-    except ResponseError as exc:
-        if isinstance(exc, _NOT_READY) or _NOT_READY_CODE.search(str(exc)):
-            raise StoreUnavailable(f"{where} is not ready ({exc})") from exc
-        raise
+    except (RedisError, OSError) as exc:
+        if not is_away(exc):
+            raise
+        problem = "is not ready" if isinstance(exc, ResponseError) else "does not answer"
+        raise StoreUnavailable(f"{where} {problem} ({_reason(exc)})") from exc
 
 
-def _script_text(name: str) -> str:
-    return resources.files("core.store").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
+@dataclass(frozen=True, slots=True)
+class _Script:
+    text: str
+    sha: str
+
+    @staticmethod
+    def load(name: str) -> _Script:
+        text = resources.files("core.store").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
+        return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def _client(url: str, retries: int) -> Redis:
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=_CONNECT_TIMEOUT_S,
-        socket_timeout=_ANSWER_TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(cap=_PAUSE_MAX_S, base=0.02), retries),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        health_check_interval=15,
-    )
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}".partition("?")[0]
+async def _probe(redis: Any, topology: Topology, setting: str) -> None:
+    await redis.ping()
+    if topology.kind != "single":
+        return
+    try:
+        found = await redis.info("cluster")
+    except ResponseError:  # it may be forbidden to us; then we see what comes
+        return
+    if found.get("cluster_enabled"):
+        raise ConfigError(
+            setting,
+            f"Redis at {topology.where} is a node of a Cluster.",
+            "Write the address like redis+cluster://host:7000.",
+        )
 
 
 def _reason(exc: BaseException) -> str:

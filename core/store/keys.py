@@ -6,12 +6,20 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p7}:ready                  stream: Sessions that have mail, one entry each
     parley:{p7}:seen:<scope>:<key>     a platform message that was taken in (24 h)
     parley:{p7}:s:<thread>:mail        list: Messages waiting, the one being answered first
-    parley:{p7}:s:<thread>:meta        hash: counters (`seq`, `fence`), the stop mark, when and by whom it began
+    parley:{p7}:s:<thread>:meta        hash: counters (`seq`, `fence`), `ready` (its entry on the stream), the stop
+                                       mark, when and by whom it began (`began`, `starter`, ...), when it last `heard`
+                                       a person, how often its Turn was `handed` over
     parley:{p7}:s:<thread>:lease       string: `<worker>#<fence>` of who serves the Session now
     parley:{p7}:s:<thread>:turn        string: journal of the Turn in progress (which messages it posted)
     parley:{p7}:s:<thread>:history     list: one JSON text per finished Turn, oldest first
     parley:{p7}:usage:<scope>:<day>    hash: the ledger's counters of one day
     parley:alias:<scope>:<key>         string: the message that a further identity was first met with (24 h)
+    parley:{p7}:alive                  string: written to see whether Redis takes writes
+    parley:{p0}:workers                sorted set: workers by when their last sign of life runs out
+    parley:{p0}:sweep                  string: while it is there, somebody has looked for lost Sessions
+    parley:{p7}:s:<thread>:last        string: what is needed to answer the newest Turn once more
+    parley:{p7}:s:<thread>:places      set: the session's `parley:at:...` keys
+    parley:at:<scope>:<key>            string: which Session a message on the platform belongs to (24 h)
     parley:recent:<channel>:<user>     sorted set: the threads in which a person talked to us, by time
 """
 
@@ -31,6 +39,10 @@ def partition_of(thread_id: ThreadId) -> int:
     return zlib.crc32(thread_id.encode()) % PARTITIONS
 
 
+def alive(partition: int) -> str:
+    return f"parley:{{p{partition}}}:alive"
+
+
 def ready_stream(partition: int) -> str:
     return f"parley:{{p{partition}}}:ready"
 
@@ -41,6 +53,20 @@ def seen(thread_id: ThreadId, scope: ScopeId, key: str) -> str:
 
 def alias(scope: ScopeId, key: str) -> str:
     return f"parley:alias:{scope}:{key}"
+
+
+SESSION_PARTS = ("mail", "meta", "lease", "turn", "history")
+"""All keys of a Session; who adds one adds it here, so that it is forgotten with the Session."""
+
+
+def session_pattern(part: str) -> str:
+    """A glob for the `part` of every Session."""
+    return f"parley:{{p*}}:s:*:{part}"
+
+
+def session_thread(key: str) -> ThreadId:
+    """The thread of one of its `session` keys."""
+    return ThreadId(key.split(":s:", 1)[1].rpartition(":")[0])
 
 
 def session(thread_id: ThreadId, part: str) -> str:
@@ -56,5 +82,15 @@ def recent_threads(channel: ChannelId, user: UserId) -> str:
     return f"parley:recent:{channel}:{user}"
 
 
+WORKERS = "parley:{p0}:workers"
+
+SWEEP = "parley:{p0}:sweep"
+
+
+def place(scope: ScopeId, key: str) -> str:
+    """key: a platform message, as in `core.chat.Message.keys`."""
+    return f"parley:at:{scope}:{key}"
+
+
 STOP_CHANNEL = "parley:stop"
-"""Pub/sub: `<number of the Turn> <thread>`, for the worker that runs it."""
+"""Pub/sub: `<number of the Turn> <thread>` to stop it, `nudge <thread>` for news of it, for the worker that runs it."""

@@ -42,6 +42,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "RENEW_EVERY_S", 0.08)
     monkeypatch.setattr(worker_module, "LOOK_FOR_LAPSED_EVERY_S", 0.05)
     monkeypatch.setattr(worker_module, "BLOCK_MS", 100)
+    monkeypatch.setattr(worker_module, "BEAT_EVERY_S", 0.1)
+    monkeypatch.setattr(worker_module, "BEAT_COUNTS_MS", 500)
     monkeypatch.setattr(worker_module, "STORE_RETRY_S", 0.05)
     monkeypatch.setattr(reply_module, "_GOODBYE_S", 0.05)
     monkeypatch.setattr(reply_module, "_BACKOFF_S", (0.01,))
@@ -214,9 +216,9 @@ class Running:
         """Clear its tasks away; they have no effect on anything any more."""
         self.hands.kill()
         await self.end()
-        for task in list(self.worker._tasks):
+        for task in list(self.worker._tasks.values()):
             task.cancel()
-        await asyncio.gather(*self.worker._tasks, return_exceptions=True)
+        await asyncio.gather(*self.worker._tasks.values(), return_exceptions=True)
 
 
 class Rig:
@@ -263,9 +265,11 @@ class Rig:
             answerer or self.answerer,
             {"test": hands},
             Commands(store, mailboxes, admins=[]),
+            mailboxes,
             RateBudget(),
             provider="openai",
             settings=self.settings,
+            busy=self.desk.settings.busy,
         )
         worker = Worker(store, Leases(store, self.retention, name, self.lease_ms), turns)
         running = Running(worker, store, hands, asyncio.create_task(worker.run(), name=name))

@@ -30,7 +30,6 @@ from core.models.errors import (
     UserError,
 )
 from core.replies import PlacementGone, RateLimited
-from core.sessions import Retention
 from core.store import keys
 from core.usage import read, today
 from tests.chat.rig import ADA, GRACE, SCOPE, THREAD, Rig, said_in
@@ -301,7 +300,7 @@ async def test_a_long_answer_is_shown_whole_over_several_messages(rig: Rig) -> N
 
 async def test_the_history_keeps_so_many_turns_and_characters(rig: Rig) -> None:
     """Old turns go first, whole."""
-    rig.retention = Retention(turns=3)
+    rig.settings = TurnSettings(history_turns=3)
     async with rig.worker():
         for number in range(5):
             await rig.ask(f"q{number}")

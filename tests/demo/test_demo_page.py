@@ -58,7 +58,7 @@ async def test_health_is_answered_beside_the_page(demo: Demo, web: aiohttp.Clien
         assert answer.status == 200
     async with web.get(f"{demo.address}/readyz") as answer:
         assert answer.status == 200
-        assert (await answer.json())["parts"] == {"slack": "ok", "discord": "ok", "redis": "ok"}
+        assert (await answer.json())["parts"] == {"bot": "ok", "slack": "ok", "discord": "ok", "redis": "ok"}
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null"])

@@ -74,7 +74,12 @@ async def parley(command: str, directory: Path, **settings: str) -> AsyncIterato
         **settings,
     }
     process = await asyncio.create_subprocess_exec(
-        str(PARLEY), command, cwd=directory, env=env, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        str(PARLEY),
+        *command.split(),
+        cwd=directory,
+        env=env,
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     try:
         yield Process(process, port)

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
-from core.sessions import Acceptance, Lease, LeaseLost, Leases, Letter, Mailboxes, Ready, Retention, UsageEntry
+from core.sessions import Acceptance, Found, Lease, LeaseLost, Leases, Letter, Mailboxes, Ready, Retention, UsageEntry
 from core.store import Store, keys
 
 THREAD = ThreadId("test:T1:C1:1")
@@ -24,9 +24,10 @@ def mailboxes(store: Store) -> Mailboxes:
 async def put(
     mailboxes: Mailboxes, *identities: str, payload: str = "p", only_known: bool = False, thread: ThreadId = THREAD
 ) -> Acceptance:
-    return await mailboxes.accept(
+    receipt = await mailboxes.accept(
         thread, SCOPE, identities, payload, only_known=only_known, facts={"starter": "ada", "scope": SCOPE}
     )
+    return receipt.acceptance
 
 
 async def worker(store: Store, name: str, ttl_ms: int = LONG_MS) -> Leases:
@@ -43,9 +44,9 @@ async def taken(leases: Leases) -> tuple[Lease, Ready]:
 
 
 async def head(lease: Lease) -> Letter:
-    letter = await lease.next_letter()
-    assert letter is not None
-    return letter
+    begun = await lease.begin()
+    assert begun is not None
+    return begun.letters[0]
 
 
 async def gone(store: Store, key: str) -> None:
@@ -124,7 +125,7 @@ async def test_letters_come_in_the_order_they_were_put_in(store: Store, mailboxe
         assert await lease.seal(letter, ended="answered", history=f"h{letter.number}") == waiting
     assert read == [(1, "one"), (2, "two 2"), (3, "three")]
     assert await lease.history() == ["h1", "h2", "h3"]
-    assert await lease.next_letter() is None
+    assert await lease.begin() is None
     assert await lease.release()
 
 
@@ -309,7 +310,15 @@ async def test_every_key_has_a_ttl_and_each_script_stays_on_one_slot(
     usage = UsageEntry(SCOPE, "2026-01-01", {"a": 1})
     await lease.seal(await head(lease), ended="answered", history="h", usage=usage)
     await lease.note({"attempts": 1})
+    *_, waiting = await mailboxes.waiting(thread)
+    await lease.extend(waiting.number)
+    await mailboxes.note_places(thread, waiting.number, SCOPE, ["c"])
+    await mailboxes.reword(thread, waiting, "new")
+    await mailboxes.withdraw(Found(thread, waiting.number))
+    await mailboxes.again(Found(thread, 1), SCOPE, "retry:1", "again", reword=False)
     await lease.release(hand_over=True)
-    assert used == {name: {1} for name in ("accept", "lease", "stop", "journal", "renew", "seal", "release")}
+    assert all(slots == {1} for slots in used.values())
+    theirs = {"again", "accept", "begin", "extend", "lease", "journal", "release", "renew", "reword", "seal", "stop"}
+    assert used.keys() >= theirs | {"withdraw"}
     for key in await store.redis.keys("*"):
         assert await store.redis.pttl(key) > 0, key

@@ -2,7 +2,8 @@
 -- KEYS  1 mail (list)   2 meta (hash)   3 ready (stream)   4.. seen (strings, at least one)
 -- ARGV  1 message JSON   2 thread id   3 '1' if only a known Session may take it   4 seen TTL (s)
 --       5 session TTL (s)   6 most Messages that may wait   7 meta fields to set once, as JSON object
--- Gives 'unknown' | 'duplicate' | 'full' | 'accepted'
+--       8 why a Turn that is being answered shall stop for this Message, '' to let it end
+-- Gives 'unknown' | 'duplicate' | 'full' | 'accepted <its number> <how many wait before it> <the Turn that stops, or 0>'
 if ARGV[3] == '1' and redis.call('HEXISTS', KEYS[2], 'seq') == 0 then
   return 'unknown'
 end
@@ -22,11 +23,24 @@ local seq = redis.call('HINCRBY', KEYS[2], 'seq', 1)
 for field, value in pairs(cjson.decode(ARGV[7])) do
   redis.call('HSETNX', KEYS[2], field, value)
 end
+local now = redis.call('TIME')[1]
+redis.call('HSETNX', KEYS[2], 'began', now)
+redis.call('HSET', KEYS[2], 'heard', now)
 redis.call('RPUSH', KEYS[1], seq .. ' ' .. ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 redis.call('EXPIRE', KEYS[2], ARGV[5])
 if waiting == 0 then
-  redis.call('XADD', KEYS[3], '*', 'thread', ARGV[2])
+  redis.call('HSET', KEYS[2], 'ready', redis.call('XADD', KEYS[3], '*', 'thread', ARGV[2]))
 end
 redis.call('EXPIRE', KEYS[3], ARGV[5])
-return 'accepted'
+local stops = 0
+if ARGV[8] ~= '' and waiting > 0 then
+  -- only a Turn that has begun: what waits for a worker is not stopped before it was answered at all
+  local running = tonumber(string.match(redis.call('LINDEX', KEYS[1], 0), '^%d+'))
+  local taken = tonumber(redis.call('HGET', KEYS[2], 'taken') or '0')
+  if taken >= running then
+    redis.call('HSET', KEYS[2], 'stop', running, 'stop_why', running .. ' ' .. ARGV[8])
+    stops = running
+  end
+end
+return 'accepted ' .. seq .. ' ' .. waiting .. ' ' .. stops

@@ -1,8 +1,11 @@
--- End a Turn: history, ledger and mailbox in one step, if the lease still holds.
+-- End a Turn: history, ledger and mailbox in one step, if the lease still holds. All Messages of the Turn go.
 -- KEYS  1 lease (string)   2 mail (list)   3 history (list)   4 turn (string)   5 meta (hash)   6 usage of the day (hash)
+--       7 last (string)
 -- ARGV  1 '<worker>#<fence>'   2 number of the Turn   3 history JSON ('' keeps the history as it is, 'reset' drops it)
---       4 most Turns kept   5 session TTL (s)   6 usage TTL (s)
---       7 how the Turn ended   8.. pairs of usage field and whole-number increment
+--       4 most Turns kept   5 session TTL (s)   6 usage TTL (s)   7 how the Turn ended
+--       8 number of the Turn that was answered once more, '' for a new one: its part of the history goes
+--       9 what is needed to answer this Turn once more, JSON; '' keeps that of an earlier Turn, 'none' drops it
+--       10.. pairs of usage field and whole-number increment
 -- Gives how many Messages wait now, or -1 if the lease is lost. A seal sent again, because its answer was lost, changes
 -- nothing: the fence is still ours, so nobody but us can have taken the Turn from the mailbox.
 local held = redis.call('GET', KEYS[1])
@@ -13,21 +16,45 @@ local head = redis.call('LINDEX', KEYS[2], 0)
 if not head or string.match(head, '^%d+') ~= ARGV[2] then
   return redis.call('LLEN', KEYS[2])
 end
-redis.call('LPOP', KEYS[2])
+local number = tonumber(ARGV[2])
+local taken = math.max(number, tonumber(redis.call('HGET', KEYS[5], 'taken') or '0'))
+while head and tonumber(string.match(head, '^%d+')) <= taken do
+  redis.call('LPOP', KEYS[2])
+  head = redis.call('LINDEX', KEYS[2], 0)
+end
 redis.call('DEL', KEYS[4])
-redis.call('HDEL', KEYS[5], 'stop')
+redis.call('HDEL', KEYS[5], 'stop', 'stop_why', 'taken', 'handed')
 redis.call('HSET', KEYS[5], 'ended', ARGV[7])
+if ARGV[8] ~= '' and redis.call('HGET', KEYS[5], 'history_of') == ARGV[8] then
+  redis.call('RPOP', KEYS[3])
+  redis.call('HDEL', KEYS[5], 'history_of')
+end
 if ARGV[3] == 'reset' then
   redis.call('DEL', KEYS[3])
+  redis.call('HDEL', KEYS[5], 'history_of')
 elseif ARGV[3] ~= '' then
+  local oldest = redis.call('LINDEX', KEYS[3], 0)
   redis.call('RPUSH', KEYS[3], ARGV[3])
-  redis.call('LTRIM', KEYS[3], -tonumber(ARGV[4]), -1)
+  if redis.call('LLEN', KEYS[3]) > tonumber(ARGV[4]) then
+    redis.call('LTRIM', KEYS[3], -tonumber(ARGV[4]), -1)
+    if oldest and string.sub(oldest, 1, 17) == '{"v":1,"summary":' then
+      redis.call('LSET', KEYS[3], 0, oldest) -- it stands for all that is gone, the oldest Turn that is left only for itself
+    end
+  end
   redis.call('EXPIRE', KEYS[3], ARGV[5])
+  redis.call('HSET', KEYS[5], 'history_of', number)
 end
-for i = 8, #ARGV, 2 do
+if ARGV[9] == 'none' then
+  redis.call('DEL', KEYS[7])
+  redis.call('HDEL', KEYS[5], 'last', 'last_to')
+elseif ARGV[9] ~= '' then
+  redis.call('SET', KEYS[7], ARGV[9], 'EX', ARGV[5])
+  redis.call('HSET', KEYS[5], 'last', number, 'last_to', taken)
+end
+for i = 10, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[6], ARGV[i], ARGV[i + 1])
 end
-if #ARGV >= 8 then
+if #ARGV >= 10 then
   redis.call('EXPIRE', KEYS[6], ARGV[6])
 end
 redis.call('EXPIRE', KEYS[5], ARGV[5])

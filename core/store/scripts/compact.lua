@@ -1,0 +1,12 @@
+-- Put a summary in the place of the oldest entries of a history, if they are still those that were summarised.
+-- KEYS  1 history (list)
+-- ARGV  1 how many entries   2 SHA-1 of the first   3 SHA-1 of the last of them   4 the summary, JSON
+-- Gives 1, or 0 when the history is another by now.
+local count = tonumber(ARGV[1])
+local first, last = redis.call('LINDEX', KEYS[1], 0), redis.call('LINDEX', KEYS[1], count - 1)
+if not first or not last or redis.sha1hex(first) ~= ARGV[2] or redis.sha1hex(last) ~= ARGV[3] then
+  return 0
+end
+redis.call('LTRIM', KEYS[1], count - 1, -1)
+redis.call('LSET', KEYS[1], 0, ARGV[4])
+return 1
