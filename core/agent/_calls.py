@@ -21,10 +21,9 @@ GRACE_S = 1.0  # seconds a cancelled tool has to clean up; a run that was stoppe
 
 
 class Retries:
-    """Counts retries, one counter a tool, for one run."""
+    """Counts retries, one counter a tool, for one run; a tool that has no limit of its own gets none."""
 
-    def __init__(self, default: int) -> None:
-        self._default = default
+    def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
     def count(self, tool: str) -> int:
@@ -35,7 +34,7 @@ class Retries:
 
     def next(self, tool: Tool[Any], cause: Exception) -> None:
         """Count one more. Raises UnexpectedModelBehavior when the tool's budget is used up."""
-        limit = self._default if tool.max_retries is None else tool.max_retries
+        limit = tool.max_retries or 0
         self._counts[tool.name] = self.count(tool.name) + 1
         if self._counts[tool.name] > limit:
             raise UnexpectedModelBehavior(f"Tool exceeded max retries count of {limit}") from cause

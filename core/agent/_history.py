@@ -102,7 +102,10 @@ def _paired(calls: list[ToolCallPart], requests: list[ModelRequest]) -> list[Mod
     for request in requests:
         rest: list[ModelRequestPart] = []
         for part in request.parts:
-            if not isinstance(part, ToolReturnPart | RetryPromptPart) or not _is_return(part):
+            if isinstance(part, RetryPromptPart) and (unknown := _unknown(part, open_calls)):
+                open_calls[call_key(unknown)].remove(unknown)
+                returns.append(replace(part, tool_name=unknown.tool_name, tool_call_id=unknown.tool_call_id))
+            elif not isinstance(part, ToolReturnPart | RetryPromptPart) or not _is_return(part):
                 rest.append(part)
             elif waiting := open_calls.get(call_key(part)):
                 waiting.pop(0)
@@ -123,6 +126,16 @@ def _paired(calls: list[ToolCallPart], requests: list[ModelRequest]) -> list[Mod
         others[0] = replace(first, parts=[*returns, *first.parts])  # they came in one message, they go in one
         return others
     return [ModelRequest(returns), *others]
+
+
+def _unknown(part: RetryPromptPart, open_calls: Mapping[str, list[ToolCallPart]]) -> ToolCallPart | None:
+    """The call of a tool that is not there which `part` answers; only its text says so."""
+    if part.tool_name or not isinstance(part.content, str):
+        return None
+    for call in (call for waiting in open_calls.values() for call in waiting):
+        if part.content.startswith(f"Unknown tool name: {call.tool_name!r}. "):
+            return call
+    return None
 
 
 def with_instructions(messages: list[ModelMessage], instructions: str) -> list[ModelMessage]:

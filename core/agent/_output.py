@@ -45,7 +45,7 @@ class ResultTool:
 class ResultSchema:
     """All ways a run may end."""
 
-    allow_text: bool
+    allow_text_result: bool
     tools: dict[str, ResultTool]
 
     @classmethod

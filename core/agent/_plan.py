@@ -83,7 +83,6 @@ class Plan:
     instructions: Sequence[Instructions]
     validators: Sequence[Validator]
     end_strategy: EndStrategy
-    retries: int
     result_retries: int
     tool_timeout: float | None
     stream: bool

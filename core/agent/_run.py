@@ -69,7 +69,7 @@ class Run(Generic[ResultDataT]):
 
     def __post_init__(self) -> None:
         self._before = len(self.messages)
-        self._retries = Retries(self.plan.retries)
+        self._retries = Retries()
         self._result_retries = 0
         self._returns: dict[int, ModelRequestPart] = {}
         self._ran: set[int] = set()  # the positions of calls whose tool ran, or would have
@@ -281,7 +281,7 @@ class Run(Generic[ResultDataT]):
                 if (definition := await tool.prepare_tool_def(ctx)) is not None:
                     definitions.append(definition)
         results = [tool.definition for tool in plan.result.tools.values()]
-        return ModelRequestParameters(definitions, plan.result.allow_text, results)
+        return ModelRequestParameters(definitions, plan.result.allow_text_result, results)
 
     # --- what a response asks for ---
 
@@ -299,13 +299,13 @@ class Run(Generic[ResultDataT]):
             for at in sorted(range(len(calls)), key=lambda at: at in self._ran):
                 parts.append(self._returns.get(at) or cancelled(calls[at]))
             if self._stop is not None and self.result is None:
-                if not self.plan.result.allow_text:
+                if not self.plan.result.allow_text_result:
                     raise UnexpectedModelBehavior(f"A tool ended the run before it had a result: {self._stop}")
                 yield PartStartEvent(len(response.parts), TextPart(self._stop))
                 self.result = FinalResult(cast(ResultDataT, self._stop))
         elif not texts:
             raise UnexpectedModelBehavior("Received empty model response")
-        elif not self.plan.result.allow_text:
+        elif not self.plan.result.allow_text_result:
             self._retry_result(None)
             parts.append(
                 RetryPromptPart("Plain text responses are not permitted, please call one of the functions instead.")
@@ -417,7 +417,7 @@ class Run(Generic[ResultDataT]):
         known = [*self.plan.tools, *self.plan.result.tools]
         hint = f"Available tools: {', '.join(known)}" if known else "No tools available."
         text = f"Unknown tool name: {call.tool_name!r}. {hint}"
-        return RetryPromptPart(text, call.tool_name, call.tool_call_id)
+        return RetryPromptPart(text)  # of no tool; `repaired` finds the call it answers when it is sent
 
     def _retry_result(self, cause: Exception | None) -> None:
         """Count one more try at a result. Raises UnexpectedModelBehavior when there were too many."""

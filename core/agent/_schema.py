@@ -40,7 +40,7 @@ class FunctionSchema:
     It does not hold the function, which could never be freed then.
     """
 
-    description: str
+    description: str | None
     json_schema: dict[str, Any]
     takes_ctx: bool
     is_async: bool
@@ -142,8 +142,12 @@ def _make(
     schema = object_schema(adapter)
     if single is None:
         schema.pop("title", None)
+        schema["additionalProperties"] = bool(schema["additionalProperties"])
+        for declared in said:  # which arguments may be left out is said by "required"
+            if not isinstance(declared.default, FieldInfo):
+                schema["properties"].get(declared.name, {}).pop("default", None)
     elif not description:
-        description = schema.pop("description", "")
+        description = schema.pop("description", None)
     return FunctionSchema(
         description,
         schema,

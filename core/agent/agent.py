@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import sys
 import uuid
@@ -53,6 +54,9 @@ PromptFunction: TypeAlias = (
     | Callable[[], str]
     | Callable[[], Awaitable[str]]
 )
+
+
+NO_MODEL = "`model` must be set either when creating the agent or when calling it."
 
 
 class _Unset:
@@ -581,7 +585,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             raise UserError(f"Tool name conflicts with result schema name: {name!r}")
         plan = Plan(
             prompt=asked.prompt,
-            model=self._model(asked.model if isinstance(override.model, _Unset) else override.model),
+            model=self._model(asked.model, override.model),
             deps=asked.deps if isinstance(override.deps, _Unset) else override.deps,
             settings=merge_model_settings(self.model_settings, asked.settings),
             limits=asked.limits or UsageLimits(),
@@ -591,7 +595,6 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             instructions=tuple(self._instructions),
             validators=tuple(self._validators),
             end_strategy=self.end_strategy,
-            retries=self._retries,
             result_retries=self._result_retries,
             tool_timeout=self._tool_timeout,
             stream=stream,
@@ -605,11 +608,16 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         )
         return run
 
-    def _model(self, given: Model | str | None) -> Model:
+    def _model(self, given: Model | str | None, overriding: Any) -> Model:
+        """The model of a run. There must be one also where it is overridden: what a test runs should run outside it."""
+        if not isinstance(overriding, _Unset):
+            if given is None and self.model is None:
+                raise UserError(f"{NO_MODEL} (Even when `override(model=...)` is customizing the model that is called)")
+            return infer_model(overriding)
         if given is not None:
             return infer_model(given)
         if self.model is None:
-            raise UserError("`model` must be set either when creating the agent or when calling it.")
+            raise UserError(NO_MODEL)
         if isinstance(self.model, str):  # deferred; kept, so that its connections are
             self.model = infer_model(self.model)
         return self.model
@@ -619,6 +627,9 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             raise UserError(f"Tool name conflicts with existing tool: {tool.name!r}")
         if tool.name in self._result_schema.tools:
             raise UserError(f"Tool name conflicts with result schema name: {tool.name!r}")
+        if tool.max_retries is None:  # in a copy: the same tool may serve other agents
+            tool = copy.copy(tool)
+            tool.max_retries = self._retries
         self._function_tools[tool.name] = tool
 
     @staticmethod

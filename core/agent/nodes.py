@@ -13,6 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias
 
+import pydantic
 from typing_extensions import TypeVar
 
 from core.agent._run import FinalResult, LoopEvent, Run
@@ -30,7 +31,8 @@ from core.messages import (
     ToolCallPart,
     UserContent,
 )
-from core.models.errors import RunTimeout, UserError
+from core.models.base import StreamedResponse
+from core.models.errors import ModelRetry, RunTimeout, UserError
 from core.models.usage import Usage
 
 __all__ = ["AgentRun", "AgentStream", "CallToolsNode", "End", "ModelRequestNode", "UserPromptNode"]
@@ -140,20 +142,36 @@ class AgentStream:
         self._run = run
         self._source = events
         self._events = self._iterate()
+        self._streamed: StreamedResponse | None = None
+        self._final = False  # whether the response can be the result of the run
 
     def __aiter__(self) -> AsyncIterator[PartStartEvent | PartDeltaEvent | FinalResultEvent]:
         return self._events
 
-    def stream_output(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[Any]:
-        """The result as far as it is there, loosely validated."""
-        return StreamedRunResult(self._run, self._source).stream(debounce_by=debounce_by)
+    async def stream_output(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[Any]:
+        """The result as far as it is there, loosely validated; at last the whole of it, validated fully.
+
+        Nothing, if the response cannot be the result of the run. Raises pydantic.ValidationError and ModelRetry.
+        """
+        result: StreamedRunResult[Any] = StreamedRunResult(self._run, self._events)
+        async for response in self.stream_responses(debounce_by=debounce_by):
+            if not self._final:
+                continue
+            try:
+                partial = await result.validate_structured_result(response, allow_partial=True)
+            except (pydantic.ValidationError, ModelRetry):
+                continue  # too little of it is there
+            yield partial
+        if self._final and self._streamed is not None:
+            yield await result.validate_structured_result(self._streamed.get())
 
     async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[ModelResponse]:
-        """The response so far each time it grows."""
-        result: StreamedRunResult[Any] = StreamedRunResult(self._run, self._source)
-        async for response, last in result.stream_structured(debounce_by=debounce_by):
-            if not last:
-                yield response
+        """The response so far after each event, or after all the events within `debounce_by` seconds."""
+        result: StreamedRunResult[Any] = StreamedRunResult(self._run, self._events)
+        async with aclosing(result.grouped(debounce_by)) as groups:
+            async for _ in groups:
+                assert self._streamed is not None
+                yield self._streamed.get()
 
     def usage(self) -> Usage:
         """What the run has used so far, this response included."""
@@ -161,18 +179,18 @@ class AgentStream:
         return self._run.usage + streamed.usage() if streamed is not None else self._run.usage
 
     async def _iterate(self) -> AsyncIterator[PartStartEvent | PartDeltaEvent | FinalResultEvent]:
-        told = False
         async for event in self._source:
             if not isinstance(event, PartStartEvent | PartDeltaEvent):
                 continue
+            self._streamed = self._run.streamed
             yield event
-            if not told and isinstance(event, PartStartEvent) and (final := self._final(event)):
-                told = True
+            if not self._final and isinstance(event, PartStartEvent) and (final := self._final_event(event)):
+                self._final = True
                 yield final
 
-    def _final(self, event: PartStartEvent) -> FinalResultEvent | None:
+    def _final_event(self, event: PartStartEvent) -> FinalResultEvent | None:
         part, result = event.part, self._run.plan.result
-        if isinstance(part, TextPart) and result.allow_text:
+        if isinstance(part, TextPart) and result.allow_text_result:
             return FinalResultEvent(None, None)
         if isinstance(part, ToolCallPart) and part.tool_name in result.tools:
             return FinalResultEvent(part.tool_name, part.tool_call_id)

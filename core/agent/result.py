@@ -96,7 +96,7 @@ class StreamedRunResult(Generic[ResultDataT]):
     way, and streaming goes on with the next response, after an empty line.
     """
 
-    def __init__(self, run: Run[ResultDataT], events: AsyncGenerator[LoopEvent, None]) -> None:
+    def __init__(self, run: Run[ResultDataT], events: AsyncIterator[LoopEvent]) -> None:
         self._run = run
         self._events = events
         self._held: list[LoopEvent] = []
@@ -125,9 +125,9 @@ class StreamedRunResult(Generic[ResultDataT]):
         on the text so far, unless with `delta`; what they refuse of an unfinished text is not given out.
         Raises UserError when the result cannot be text.
         """
-        if not self._run.plan.result.allow_text:
+        if not self._run.plan.result.allow_text_result:
             raise UserError("stream_text() can only be used with text responses")
-        async with aclosing(self._grouped(debounce_by)) as groups:
+        async with aclosing(self.grouped(debounce_by)) as groups:
             async for group in groups:
                 added = "".join(self._text_of(event) for event in group)
                 if added and delta:
@@ -144,10 +144,12 @@ class StreamedRunResult(Generic[ResultDataT]):
             return None
 
     async def stream(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[ResultDataT]:
-        """The result as far as it is there, validated loosely until the last, which is validated fully."""
-        if self._run.plan.result.allow_text and not self._run.plan.result.tools:
+        """The result as far as it is there, validated loosely; at last the whole of it, validated fully."""
+        if self._run.plan.result.allow_text_result and not self._run.plan.result.tools:
             async for text in self.stream_text(debounce_by=debounce_by):
                 yield cast(ResultDataT, text)
+            if self._run.result is not None:
+                yield self._run.result.data
             return
         async for response, last in self.stream_structured(debounce_by=debounce_by):
             if last and self._run.result is not None:
@@ -162,7 +164,7 @@ class StreamedRunResult(Generic[ResultDataT]):
     async def stream_structured(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
         """The response so far each time it grows, and whether it is the last one and whole."""
         last: ModelResponse | None = None
-        async with aclosing(self._grouped(debounce_by)) as groups:
+        async with aclosing(self.grouped(debounce_by)) as groups:
             async for group in groups:
                 ended = [event.response for event in group if isinstance(event, ResponseEnded)]
                 if ended:
@@ -185,7 +187,7 @@ class StreamedRunResult(Generic[ResultDataT]):
             if isinstance(part, ToolCallPart) and (tool := result.tools.get(part.tool_name)):
                 data = tool.validate(part, partial=allow_partial)
                 return cast(ResultDataT, await self._run.validated(data, part))
-        if not result.allow_text:
+        if not result.allow_text_result:
             raise UnexpectedModelBehavior(f"Invalid response, unable to find tool: {list(result.tools)}")
         texts = [part.content for part in message.parts if isinstance(part, TextPart)]
         return cast(ResultDataT, await self._run.validated("\n\n".join(texts), None))
@@ -228,7 +230,7 @@ class StreamedRunResult(Generic[ResultDataT]):
             self._held.append(event)
             if isinstance(event, PartStartEvent):
                 part = event.part
-                if isinstance(part, TextPart) and self._run.plan.result.allow_text:
+                if isinstance(part, TextPart) and self._run.plan.result.allow_text_result:
                     return
                 if isinstance(part, ToolCallPart) and part.tool_name in self._run.plan.result.tools:
                     return
@@ -238,7 +240,8 @@ class StreamedRunResult(Generic[ResultDataT]):
         if self._pulling is not None:
             self._pulling.cancel()
             await asyncio.wait([self._pulling])
-        await self._events.aclose()
+        if isinstance(self._events, AsyncGenerator):
+            await self._events.aclose()
 
     def _text_of(self, event: LoopEvent) -> str:
         """What `event` adds to the text; responses, and parts of one, are apart by an empty line."""
@@ -276,7 +279,7 @@ class StreamedRunResult(Generic[ResultDataT]):
             return await task
         return await anext(self._events, None)
 
-    async def _grouped(self, seconds: float | None) -> AsyncGenerator[list[LoopEvent], None]:
+    async def grouped(self, seconds: float | None) -> AsyncGenerator[list[LoopEvent], None]:
         """The events nobody has read yet, together with what comes within `seconds` of the first of a group.
 
         Waiting goes on in a task that outlives this generator, so that an early end loses nothing.

@@ -35,6 +35,7 @@ request_parts = st.one_of(
     st.builds(SystemPromptPart, st.just("be")),
     st.builds(ToolReturnPart, st.just("t"), st.just("r"), ids),
     st.builds(RetryPromptPart, st.just("again"), st.sampled_from([None, "t"]), ids),
+    st.builds(RetryPromptPart, st.just("Unknown tool name: 't'. No tools available.")),
 )
 response_parts = st.one_of(
     st.builds(TextPart, st.just("text")),
@@ -104,6 +105,20 @@ def test_what_is_missing_says_cancelled() -> None:
     call = ModelResponse([ToolCallPart("t", {}, "1")])
     [_, returned, asked] = repaired([call, ModelRequest([UserPromptPart("new")])])
     assert returned.parts[0].content == CANCELLED and asked.parts[0].content == "new"
+
+
+def test_a_call_of_an_unknown_tool_is_answered_by_what_says_so() -> None:
+    """What says so names no tool, as no tool was called; a provider wants it to name the call all the same."""
+    calls = [ToolCallPart("one", "{}", "1"), ToolCallPart("two", "{}", "2"), ToolCallPart("two", "{}", "3")]
+    unknown = RetryPromptPart("Unknown tool name: 'two'. Available tools: one")
+    history: list[ModelMessage] = [
+        ModelResponse(list(calls)),
+        ModelRequest([ToolReturnPart("one", "ok", "1"), unknown, unknown, UserPromptPart("hi")]),
+    ]
+    [_, request] = repaired(history)
+    assert [getattr(part, "tool_call_id", None) for part in request.parts] == ["1", "2", "3", None]
+    assert [part.content for part in request.parts] == ["ok", unknown.content, unknown.content, "hi"]
+    assert unknown.tool_call_id is None
 
 
 def test_instructions_are_said_first_and_not_stored() -> None:

@@ -160,7 +160,7 @@ async def test_text_streams_word_by_word() -> None:
     async with agent.run_stream("Hello") as stream:
         assert [t async for t in stream.stream_text(delta=True, debounce_by=None)] == ["The ", "cat ", "sat."]
     async with agent.run_stream("Hello") as stream:
-        assert [t async for t in stream.stream()] == ["The cat sat."]
+        assert [t async for t in stream.stream()] == ["The cat sat.", "The cat sat."]  # so far, and the result
     async with Agent(TestModel(custom_result_text="abcdef")).run_stream("x") as stream:
         assert [t async for t in stream.stream_text(delta=True, debounce_by=None)] == ["abc", "def"]
 
@@ -175,7 +175,11 @@ async def test_usage_of_a_streamed_run_with_a_tool() -> None:
 
     async with agent.run_stream("Hello") as stream:
         assert not stream.is_complete and len(stream.all_messages()) == 3
-        assert [t async for t in stream.stream(debounce_by=None)] == ['{"ret_a":', '{"ret_a":"a-apple"}']
+        assert [t async for t in stream.stream(debounce_by=None)] == [
+            '{"ret_a":',
+            '{"ret_a":"a-apple"}',
+            '{"ret_a":"a-apple"}',
+        ]
         assert stream.is_complete and len(stream.all_messages()) == 4
         assert stream.usage() == Usage(requests=2, request_tokens=103, response_tokens=11, total_tokens=114)
 

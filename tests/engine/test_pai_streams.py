@@ -72,7 +72,7 @@ async def test_validators_run_on_the_text_so_far_unless_it_comes_in_deltas() -> 
         return text.upper()
 
     async with agent.run_stream("x") as stream:
-        assert [t async for t in stream.stream(debounce_by=None)] == ["THE ", "THE CAT."]
+        assert [t async for t in stream.stream(debounce_by=None)] == ["THE ", "THE CAT.", "THE CAT."]
         assert await stream.get_data() == "THE CAT."
     async with agent.run_stream("x") as stream:
         assert [t async for t in stream.stream_text(delta=True, debounce_by=None)] == ["The ", "cat."]

@@ -102,7 +102,7 @@ def test_a_docstring_of_no_format_is_a_description() -> None:
     tool: Tool[None] = Tool(unknown)
     assert tool.description == "Unknown style docstring."
     assert tool.definition.parameters_json_schema == {
-        "additionalProperties": {"type": "integer"},
+        "additionalProperties": True,
         "properties": {},
         "type": "object",
     }
@@ -163,8 +163,9 @@ async def test_star_arguments_and_defaults_are_filled() -> None:
         seen.append((a, b, more, c, rest))
 
     made = schema(t)
-    assert made["required"] == ["a", "c"] and made["additionalProperties"] == {"type": "string"}
-    assert made["properties"]["more"]["type"] == "array" and made["properties"]["b"]["default"] == 2
+    assert made["required"] == ["a", "c"] and made["additionalProperties"] is True
+    assert made["properties"]["more"]["type"] == "array"
+    assert "default" not in made["properties"]["b"]  # that it may be left out is all the model needs to know
     args = ['{"a": 1, "c": 3}', '{"a": 1, "b": 5, "c": 3, "more": [7, 8], "d": "e"}']
     await Agent(Scripted([call("t", args[0], "1"), call("t", args[1], "2")], ["ok"]), tools=[t]).run("x")
     assert sorted(seen) == [(1, 2, (), 3, {}), (1, 5, (7, 8), 3, {"d": "e"})]
@@ -324,3 +325,12 @@ def test_a_decorated_function_can_still_be_called() -> None:
         return 2 * x
 
     assert double(4) == 8 and agent.tool_plain(double, name="twice") is double
+
+
+def test_tools_take_the_retries_of_their_agent() -> None:
+    """In a copy, so that one tool may serve agents that differ."""
+    plain: Tool[None] = Tool(lambda x: x, name="t")
+    mine: Tool[None] = Tool(lambda x: x, name="t", max_retries=2)
+    for given, expected in ((plain, 7), (mine, 2)):
+        assert Agent("test", tools=[given], retries=7)._function_tools["t"].max_retries == expected
+    assert plain.max_retries is None

@@ -61,7 +61,7 @@ def test_the_schema_comes_from_signature_and_docstring(function: Any) -> None:
         "required": ["city"],
         "properties": {
             "city": {"type": "string", "title": "City", "description": "Where."},
-            "days": {"type": "integer", "title": "Days", "description": "How far ahead.", "default": 3},
+            "days": {"type": "integer", "title": "Days", "description": "How far ahead."},
         },
     }
 
@@ -97,7 +97,7 @@ async def test_every_kind_of_parameter_is_filled() -> None:
         await Tool(first).call({"a": 1, "json": "j", "x": "no"}, ctx)
     with pytest.raises(pydantic.ValidationError):
         await Tool(google).call({"city": "x", "unknown": 1}, ctx)
-    assert Tool(first).definition.parameters_json_schema["additionalProperties"] == {"type": "integer"}
+    assert Tool(first).definition.parameters_json_schema["additionalProperties"] is True
 
 
 def test_wrong_tools_are_named_when_they_are_made() -> None:
