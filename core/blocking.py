@@ -54,11 +54,11 @@ class Agent(AsyncAgent[AgentDepsT, ResultDataT]):
     def run(self, user_prompt: Prompt | None = None, *, stream: Literal[True], **options: Any) -> SyncRunEvents: ...
 
     @overload
-    def run(
+    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # likewise
         self, user_prompt: Prompt | None = None, *, stream: Literal[False] = False, **options: Any
     ) -> AgentRunResult[ResultDataT]: ...
 
-    def run(
+    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # likewise
         self, user_prompt: Prompt | None = None, *, stream: bool = False, **options: Any
     ) -> AgentRunResult[Any] | SyncRunEvents:
         """Answer `user_prompt`: the result, or with `stream` an iterator of events. Options as in `core.Agent.run`."""

@@ -14,7 +14,7 @@ from benchmarks.engine._contender import PIECES, Contender, contender
 
 __all__ = ["MEASURES"]
 
-STREAMS, RATE, PACED = 50, 50, 100
+STREAMS, RATE, PACED = 50, 50, 200
 BURST, BURST_PIECES = 500, 200
 
 

@@ -44,8 +44,9 @@ async def call_tool(
     tool: Tool[Any], call: ToolCallPart, ctx: RunContext[Any], retries: Retries, timeout: float | None
 ) -> ToolReturnPart | RetryPromptPart:
     """Run one call: its return, or a request to try again for bad arguments, `ModelRetry` and a timeout (s)."""
+    limit = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout) as limit:
+        async with limit:
             content = await tool.call(call.args, ctx)
     except pydantic.ValidationError as exc:
         retries.next(tool, exc)

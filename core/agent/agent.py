@@ -295,9 +295,10 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         if infer_name and self.name is None:
             self._infer_name(sys._getframe(1))
         loop = private_loop()
+        run: Callable[..., Any] = Agent.run  # the one to await, also where a subclass has one that blocks
         if stream:
-            return SyncRunEvents(Agent.run(self, user_prompt, stream=True, infer_name=False, **options), loop)
-        result: AgentRunResult[ResultDataT] = loop.run(Agent.run(self, user_prompt, infer_name=False, **options))
+            return SyncRunEvents(run(self, user_prompt, stream=True, infer_name=False, **options), loop)
+        result: AgentRunResult[ResultDataT] = loop.run(run(self, user_prompt, infer_name=False, **options))
         return result
 
     arun = run

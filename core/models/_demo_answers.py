@@ -144,7 +144,7 @@ def _clock(conversation: Conversation, tools: dict[str, ToolDefinition]) -> Mode
     place = found[1].strip(" ?") if found else ""
     zone = _ZONES.get(place, place if "/" in place else "UTC")
     named = place.title() or "UTC"
-    values = dict.fromkeys(("timezone", "time_zone", "tz", "zone"), zone)
+    values: dict[str, Any] = dict.fromkeys(("timezone", "time_zone", "tz", "zone"), zone)
     values |= dict.fromkeys(("city", "place", "location"), named)
     if place and place not in _ZONES and "/" not in place and not {"city", "place", "location"} & _names(tool):
         return TextPart(f"I do not know the time zone of {named}. Ask me about Tokyo, London or New York.")

@@ -37,6 +37,7 @@ class Reply(Protocol):
 
     async def read_some(self) -> bytes:
         """The next bytes of the body, decompressed; b"" at its end. Raises ModelConnectionError."""
+        ...
 
     async def aclose(self) -> None:
         """Stop reading. What has not been read is thrown away, with the connection."""
@@ -47,6 +48,7 @@ class Transport(Protocol):
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, connect_s: float) -> Reply:
         """Send and wait for the head of the answer. Raises ModelConnectionError; ModelTimeout after `connect_s`."""
+        ...
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
