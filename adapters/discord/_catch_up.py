@@ -1,4 +1,4 @@
-"""Catching up: what was said between a session that Discord gave up and the one that followed it.
+"""Catching up: what was said between a session that ended and the one that followed it, also in another process.
 
 A resumed session replays what it missed, a new one does not ("Gateway", Resuming). But its greeting lists each
 channel with the id of its last message, and ids grow with time: channels whose last message is newer than the
@@ -7,6 +7,9 @@ newest we heard have something to read. Core drops what it knows already.
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,12 +19,18 @@ from typing import Final
 import discord
 
 from adapters.discord._names import snowflake_at
+from core.chat import Marks, StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 OLDEST_S: Final = 1800.0
 """An answer to something said longer ago than this would surprise more than help."""
 CHANNELS: Final = 50
 MESSAGES: Final = 50
 """How much is read after one gap: channels, those with the newest message first, and messages in each."""
+KEEP_EVERY_S: Final = 1.0
+_OVERLAP: Final = 5_000 << 22
+"""Five seconds of snowflakes ("Snowflakes": milliseconds above the lowest 22 bits)."""
 
 
 @dataclass(slots=True)
@@ -51,8 +60,55 @@ class Heard:
         newest = self._newest.setdefault(shard, start)
         return max(newest, snowflake_at(self.now() - OLDEST_S)) if newest != start else None
 
+    def dump(self) -> str:
+        return json.dumps({"newest": self._newest, "direct": self._direct})
+
+    def load(self, dumped: str) -> None:
+        """Go on from what an earlier process had heard, and a little before: what it had just heard it may not have
+        handed in. Raises ValueError for what was never dumped."""
+        read = json.loads(dumped)
+        try:
+            self._newest = {int(shard): int(newest) - _OVERLAP for shard, newest in read["newest"].items()}
+            self._direct = OrderedDict((int(channel), int(newest)) for channel, newest in read["direct"].items())
+        except (AttributeError, KeyError, TypeError) as exc:
+            raise ValueError("not a dump") from exc
+
     def direct_channels(self) -> list[int]:
         return list(self._direct)
+
+
+class Memory:
+    """Keeps a `Heard` where the next process finds it. user: the bot's own id."""
+
+    def __init__(self, heard: Heard, marks: Marks, user: str) -> None:
+        self._heard = heard
+        self._marks = marks
+        self._name = f"discord:{user}:heard"
+        self._kept = ""
+
+    async def recall(self) -> None:
+        """Begin where an earlier process ended; without its mark, or without Redis, this one hears from now on."""
+        try:
+            if dumped := await self._marks.marked(self._name):
+                self._heard.load(dumped)
+        except (StoreUnavailable, ValueError) as exc:
+            log.warning("discord.mark_not_read", extra={"reason": str(exc)})
+
+    async def keep(self) -> None:
+        """Write it down whenever it has changed, until cancelled."""
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            await self.save()
+
+    async def save(self) -> None:
+        dumped = self._heard.dump()
+        if dumped == self._kept:
+            return
+        try:
+            await self._marks.mark(self._name, dumped)
+        except StoreUnavailable:
+            return  # the next attempt keeps what is newest then
+        self._kept = dumped
 
 
 def channels_to_read(client: discord.Client, heard: Heard, shard: int, after: int) -> list[discord.abc.Messageable]:

@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from adapters.discord import _names as names
-from adapters.discord._catch_up import Heard
+from adapters.discord._catch_up import Heard, Memory
 from adapters.discord._gateway import Gateway, GatewayClient
 from adapters.discord._inbox import Inbox
 from adapters.discord._listener import Listener
@@ -22,7 +22,7 @@ from adapters.discord._rest import Rest
 from adapters.discord.commands import Commands, add_commands, register
 from adapters.discord.people import People
 from adapters.discord.surface import DiscordSurface
-from core.chat import ConfigError, Intake
+from core.chat import ConfigError, Intake, Marks
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,11 @@ class DiscordAdapter:
         account = self.account
         commands = Commands(intake, People(self._rest), self._now)
         inbox = Inbox()
-        ears = Listener(intake, account, commands, inbox, self._rest, Heard(self._now))
+        heard = Heard(self._now)
+        ears = Listener(intake, account, commands, inbox, self._rest, heard)
+        memory = Memory(heard, intake, account.user) if isinstance(intake, Marks) else None
+        if memory is not None:
+            await memory.recall()
 
         def define(tree: app_commands.CommandTree[discord.Client]) -> None:
             add_commands(tree, commands)
@@ -92,13 +96,19 @@ class DiscordAdapter:
 
         self._gateway = Gateway(self._settings.bot_token, self._settings.api_url, account.gateway_url, build)
         registering = asyncio.create_task(self._register(build, account.application), name="discord.register_commands")
+        beside = [registering]
+        if memory is not None:
+            beside.append(asyncio.create_task(memory.keep(), name="discord.keep_heard"))
         try:
             await self._gateway.run()
         finally:
             self._gateway = None
-            registering.cancel()
-            await asyncio.gather(registering, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await inbox.aclose()
+            if memory is not None:
+                await memory.save()
 
     def unready(self) -> str | None:
         return self._gateway.unready() if self._gateway is not None else "not listening to Discord"

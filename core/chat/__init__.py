@@ -1,6 +1,6 @@
 """The domain: what people say, how a Turn answers it, and the ports that platforms plug into."""
 
-from core.chat.adapter import Adapter, CommandCall, CommandName, Directory, Intake, Retried, Spot, Verdict
+from core.chat.adapter import Adapter, CommandCall, CommandName, Directory, Intake, Marks, Retried, Spot, Verdict
 from core.chat.message import Author, Message, Reach
 from core.errors import ConfigError, StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
@@ -31,6 +31,7 @@ __all__ = [
     "Directory",
     "Intake",
     "Limits",
+    "Marks",
     "Message",
     "MessageGone",
     "MessageRef",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from core.chat.message import Message
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
@@ -91,6 +91,19 @@ class Intake(Protocol):
 
     async def command(self, call: CommandCall) -> str:
         """Answer a command with markdown, for that person's eyes only. Raises StoreUnavailable."""
+        ...
+
+
+@runtime_checkable
+class Marks(Protocol):
+    """What an adapter wants to find again after a restart, such as how far it has heard. An Intake may offer it."""
+
+    async def mark(self, name: str, value: str) -> None:
+        """Keep `value` under `name` for as long as Sessions are kept. Raises StoreUnavailable."""
+        ...
+
+    async def marked(self, name: str) -> str | None:
+        """What was kept last. Raises StoreUnavailable."""
         ...
 
 

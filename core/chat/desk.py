@@ -37,7 +37,7 @@ class DeskSettings:
 
 
 class Desk:
-    """Implements `core.chat.Intake` over the mailboxes."""
+    """Implements `core.chat.Intake` and `core.chat.Marks` over the mailboxes."""
 
     def __init__(self, mailboxes: Mailboxes, commands: Commands, settings: DeskSettings | None = None) -> None:
         self._mailboxes = mailboxes
@@ -87,6 +87,12 @@ class Desk:
                 await self._mailboxes.nudge(thread)
         except StoreUnavailable:
             log.warning("intake.store_unavailable_after_accepting", extra={"thread_id": thread})
+
+    async def mark(self, name: str, value: str) -> None:
+        await self._mailboxes.mark(name, value)
+
+    async def marked(self, name: str) -> str | None:
+        return await self._mailboxes.marked(name)
 
     async def stop(self, stop: str) -> bool:
         found = _turn_named(stop)

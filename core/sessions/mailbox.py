@@ -245,6 +245,15 @@ class Mailboxes:
         with translated(self._store.where):
             await self._store.redis.publish(keys.STOP_CHANNEL, f"{NUDGE} {thread_id}")
 
+    async def mark(self, name: str, value: str) -> None:
+        with translated(self._store.where):
+            await self._store.redis.set(keys.mark(name), value, ex=self._retention.session_s)
+
+    async def marked(self, name: str) -> str | None:
+        with translated(self._store.where):
+            found: str | None = await self._store.redis.get(keys.mark(name))
+        return found
+
     async def note_recent(self, channel: ChannelId, user: UserId, thread_id: ThreadId) -> None:
         """Remember that `user` talks in `thread_id`, for commands that come without a thread."""
         key = keys.recent_threads(channel, user)

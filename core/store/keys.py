@@ -20,6 +20,7 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p7}:s:<thread>:last        string: what is needed to answer the newest Turn once more
     parley:{p7}:s:<thread>:places      set: the session's `parley:at:...` keys
     parley:at:<scope>:<key>            string: which Session a message on the platform belongs to (24 h)
+    parley:mark:<name>                 string: what an adapter wants to find after a restart
     parley:recent:<channel>:<user>     sorted set: the threads in which a person talked to us, by time
 """
 
@@ -49,6 +50,10 @@ def ready_stream(partition: int) -> str:
 
 def seen(thread_id: ThreadId, scope: ScopeId, key: str) -> str:
     return f"parley:{{p{partition_of(thread_id)}}}:seen:{scope}:{key}"
+
+
+def mark(name: str) -> str:
+    return f"parley:mark:{name}"
 
 
 def alias(scope: ScopeId, key: str) -> str:

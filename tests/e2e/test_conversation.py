@@ -174,3 +174,19 @@ async def test_ask_streams_its_answer_in_place_and_a_reply_goes_on(house: House)
     assert thread.id == answer.id, reply
     sent = [m["content"] for m in house.provider.requests[-1].messages if m["role"] == "user"]
     assert sent == ["how are you?", "go on"]
+
+
+async def test_what_was_said_while_the_bot_was_away_is_answered_once(house: House) -> None:
+    """Slack delivers again what nobody acked; on Discord we read what we did not hear."""
+    first = await house.discord.say("ada", "general", "@Parley hello")
+    thread = await house.discord_thread(first)
+    await house.discord_settled(thread)
+    await house.stop_bot()
+    await house.discord.say("ada", thread, "are you there?")
+    missed = await house.discord.say("ben", "general", "@Parley and for me?")
+    await house.start_bot()
+    other = await house.discord_thread(missed, timeout=15)
+    await house.discord_settled(other)
+    await house.discord_settled(thread, answers=2)
+    asked = [request.prompt.removeprefix("[Ben] ") for request in house.provider.requests]
+    assert sorted(asked) == ["and for me?", "are you there?", "hello"]
