@@ -54,7 +54,7 @@ class Agent(AsyncAgent[AgentDepsT, ResultDataT]):
     def run(self, user_prompt: Prompt | None = None, *, stream: Literal[True], **options: Any) -> SyncRunEvents: ...
 
     @overload
-    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # likewise
+    def run(
         self, user_prompt: Prompt | None = None, *, stream: Literal[False] = False, **options: Any
     ) -> AgentRunResult[ResultDataT]: ...
 
