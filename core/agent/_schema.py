@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import pydantic
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 from typing_extensions import is_typeddict  # knows its own kind and that of typing
 
 from core.models.errors import UserError
@@ -46,7 +47,7 @@ class FunctionSchema:
     is_async: bool
     adapter: pydantic.TypeAdapter[Any]
     parameters: tuple[_Parameter, ...]
-    single: str | None
+    single: inspect.Parameter | None
     """The one parameter that is an object itself, when the schema is its own."""
     takes_agent: bool = False
     """Whether a parameter `agent` receives the agent that runs; the model does not see it."""
@@ -69,7 +70,8 @@ class FunctionSchema:
         else:
             value = self.adapter.validate_python(args)
         if self.single is not None:
-            return [], {self.single: value}
+            by_position = self.single.kind is inspect.Parameter.POSITIONAL_ONLY
+            return ([value], {}) if by_position else ([], {self.single.name: value})
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for parameter in self.parameters:
@@ -142,7 +144,7 @@ def _make(
     schema = object_schema(adapter)
     if single is None:
         schema.pop("title", None)
-        schema["additionalProperties"] = bool(schema["additionalProperties"])
+        schema["additionalProperties"] = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in said)
         for declared in said:  # which arguments may be left out is said by "required"
             if not isinstance(declared.default, FieldInfo):
                 schema["properties"].get(declared.name, {}).pop("default", None)
@@ -162,17 +164,19 @@ def _make(
 
 def _adapter(
     said: list[inspect.Parameter], hints: dict[str, Any], described: dict[str, str]
-) -> tuple[pydantic.TypeAdapter[Any], tuple[_Parameter, ...], str | None]:
-    if len(said) == 1 and is_object_type(hints.get(said[0].name)) and said[0].default is said[0].empty:
-        return pydantic.TypeAdapter(hints[said[0].name]), (), said[0].name
+) -> tuple[pydantic.TypeAdapter[Any], tuple[_Parameter, ...], inspect.Parameter | None]:
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    alone = len(said) == 1 and said[0].default is said[0].empty and said[0].kind not in several
+    if alone and is_object_type(hints.get((only := said[0]).name)):
+        return pydantic.TypeAdapter(hints[only.name]), (), only
     parameters = tuple(_Parameter(p.name, p.kind, f"p{at}") for at, p in enumerate(said))
     fields: dict[str, Any] = {}
-    extra: Any = "forbid"
+    base: type[pydantic.BaseModel] = _Arguments
     annotations: dict[str, Any] = {}
     for parameter, declared in zip(parameters, said, strict=True):
         hint = hints.get(parameter.name, Any)
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            extra = "allow"
+            base = _FurtherArguments
             annotations["__pydantic_extra__"] = dict.__class_getitem__((str, hint))
             continue
         options: dict[str, Any] = {"alias": parameter.name}
@@ -186,12 +190,36 @@ def _adapter(
         elif declared.default is not declared.empty:
             options["default"] = declared.default
         fields[parameter.field] = (hint, pydantic.Field(**options))
-    config = pydantic.ConfigDict(extra=extra, arbitrary_types_allowed=True)
-    model: type[pydantic.BaseModel] = pydantic.create_model("Arguments", __config__=config, **fields)
+    model: type[pydantic.BaseModel] = pydantic.create_model("Arguments", __base__=base, **fields)
     if annotations and annotations["__pydantic_extra__"] != dict[str, Any]:
         typed = {"__annotations__": annotations, "__module__": __name__}
         model = type("Arguments", (model,), typed)
     return pydantic.TypeAdapter(model), parameters, None
+
+
+class _Arguments(pydantic.BaseModel):
+    """Refuses arguments nobody asked for. As a setting, that would hold for dataclasses within the arguments too."""
+
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        made: Any = schema
+        while made["type"] != "model-fields":
+            made = made["schema"]
+        made.setdefault("extra_behavior", "forbid")
+        return schema
+
+
+class _FurtherArguments(_Arguments):
+    """Takes them, for functions with **kwargs."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
+        return handler(source)
 
 
 def _is_ctx(hint: Any) -> bool:

@@ -1,6 +1,7 @@
 """Tools: their schemas, their arguments, their failures, their company."""
 
 import asyncio
+import dataclasses
 from typing import Annotated, Any
 
 import pydantic
@@ -288,3 +289,43 @@ def test_annotated_descriptions_count() -> None:
 
     schema = Tool(t).definition.parameters_json_schema
     assert schema["properties"]["x"] == {"type": "integer", "minimum": 1, "title": "X", "description": "A number."}
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+async def test_an_object_may_stand_wherever_a_parameter_may() -> None:
+    """By position only, and among any number: it is not the whole schema then, or has no name to be given by."""
+    by_position: list[Any] = []
+
+    def alone(place: Place, /) -> None:
+        by_position.append(place)
+
+    def many(*places: Place) -> None:
+        by_position.append(places)
+
+    def named(**places: Place) -> None:
+        by_position.append(places)
+
+    ctx: Any = None
+    await Tool(alone).call({"city": "Rome"}, ctx)
+    await Tool(many).call({"places": [{"city": "Rome"}]}, ctx)
+    await Tool(named).call({"home": {"city": "Rome"}}, ctx)
+    rome = Place(city="Rome")
+    assert by_position == [rome, (rome,), {"home": rome}]
+
+
+async def test_what_is_too_much_is_refused_of_the_arguments_but_not_within_them() -> None:
+    """What a dataclass takes is for the dataclass to say."""
+
+    def go(point: Point, fast: bool = False) -> int:
+        return point.x
+
+    tool: Tool[None] = Tool(go)
+    ctx: Any = None
+    assert await tool.call({"point": {"x": 1, "y": 2}}, ctx) == 1
+    assert "additionalProperties" not in tool.definition.parameters_json_schema["$defs"]["Point"]
+    with pytest.raises(pydantic.ValidationError, match="Extra inputs are not permitted"):
+        await tool.call({"point": {"x": 1}, "slow": True}, ctx)
