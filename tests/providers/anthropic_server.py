@@ -1,31 +1,24 @@
 """A server that speaks Anthropic's Messages API, with scripted replies: a real one, on 127.0.0.1.
 
     async with AnthropicServer() as server:
-        server.reply("Hello")                       # the answer to every request from now on
-        server.reply(["Hel", "lo"])                 # the same, in these deltas
-        server.queue(Reply([Call("roll_dice", '{"sides": 6}')]), "Six.")        # one each for the next requests
-        server.script(lambda request: f"You said {request.prompt}")             # computed, sync or async
+        server.reply("Hello")                       # `provider_server` says what else it can be told
+        server.queue(Reply([Call("roll_dice", '{"sides": 6}')]), "Six.")
         AnthropicModel("claude-sonnet-4-5", base_url=server.base_url, api_key="test")
 
-It refuses what Anthropic refuses (`anthropic_rules.py`). What a `Reply` can do beside answering: wait before it begins,
-refuse with a status, hang or break off after any number of events or bytes, fail inside the stream, send garbage,
-compress.
+It refuses what Anthropic refuses (`anthropic_rules.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-import inspect
 import json
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
 from tests.providers.anthropic_rules import problem_of
+from tests.providers.provider_server import Piece, ProviderReply, ProviderRequest, ProviderServer, cut
 
 __all__ = ["AnthropicServer", "Call", "Redacted", "Reply", "Request", "Thought", "sse", "stream_bytes"]
 
@@ -72,46 +65,24 @@ Block = str | Sequence[str] | Call | Thought | Redacted
 
 
 @dataclass
-class Reply:
-    """What the server answers to one request.
+class Reply(ProviderReply):
+    """What the server answers to one request; each event of its stream counts as a delta.
 
-    blocks: the content; text as one string or as a list of deltas.
-    status, error: refuse with an error envelope, or with any `body`.   before: awaited before anything is sent.
-    hang_after, cut_after, error_after: after that many events hang, drop the connection, or send `error` as an event.
-    cut_at: drop the connection after that many bytes of the stream.   raw: the stream in place of all this.
-    line_end, noise: how lines end, and bytes sent before each event.   chunk_size: cut into pieces of this size.
+    blocks: the content; text as one string or as a list of deltas.   error: what an error says beside its status.
+    line_end, noise: how lines end, and bytes sent before each event.
     """
 
     blocks: Sequence[Block] = ()
     stop_reason: str | None = None
     stop_details: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
-    status: int = 200
     error: Mapping[str, Any] = field(default_factory=dict)
-    body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    before: Callable[[], Awaitable[None]] | None = None
-    hang_after: int | None = None
-    cut_after: int | None = None
-    cut_at: int | None = None
-    error_after: int | None = None
-    raw: bytes | None = None
     line_end: str = "\n"
     noise: bytes = b""
-    chunk_size: int | None = None
-    gzip: bool = False
 
 
-@dataclass(frozen=True)
-class Request:
-    """A request as it came in; the names of its headers in lower case."""
-
-    body: dict[str, Any]
-    headers: Mapping[str, str]
-
-    @property
-    def stream(self) -> bool:
-        return bool(self.body.get("stream"))
+class Request(ProviderRequest):
+    """A request as it came in."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -125,134 +96,51 @@ class Request:
         return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
 
 
-Answer = str | Sequence[str] | Reply
-Script = Callable[[Request], Answer | Awaitable[Answer]]
-
-
-def as_reply(answer: Answer) -> Reply:
-    return answer if isinstance(answer, Reply) else Reply([answer])
-
-
 def sse(event: Mapping[str, Any], line_end: str = "\n") -> bytes:
     """One event as Anthropic sends it, its type in both lines."""
     return f"event: {event['type']}{line_end}data: {json.dumps(event, ensure_ascii=False)}{line_end}{line_end}".encode()
 
 
-class AnthropicServer:
-    """Serves `{base_url}/v1/messages`; `requests` holds what came in. One server for any number of clients."""
+class AnthropicServer(ProviderServer[Request, Reply]):
+    """Serves `{base_url}/v1/messages`."""
 
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.base_url = ""
-        self.gone = asyncio.Event()  # a client went away in the middle of an answer
-        self.idle = asyncio.Event()  # nothing is being answered
-        self.idle.set()
-        self._open_streams = 0
-        self._queue: deque[Answer] = deque()
-        self._script: Script = lambda _request: "Hello"
-        self._runner: web.AppRunner | None = None
+    path = "/v1/messages"
+    error_headers: ClassVar[Mapping[str, str]] = {"request-id": "req_test"}
 
-    def reply(self, answer: Answer) -> None:
-        """Answer every request from now on with this."""
-        self._script = lambda _request: answer
-
-    def queue(self, *answers: Answer) -> None:
-        """Answer the next requests with these, one each, before anything else."""
-        self._queue.extend(answers)
-
-    def script(self, script: Script) -> None:
-        """Answer every request from now on with what `script` returns for it."""
-        self._script = script
-
-    async def __aenter__(self) -> AnthropicServer:
-        app = web.Application(client_max_size=2**26)
-        app.router.add_post("/v1/messages", self._serve)
-        # handlers are cancelled when their client goes away, as servers in front of a real model do
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _serve(self, http: web.Request) -> web.StreamResponse:
-        self._open_streams += 1
-        self.idle.clear()
-        try:
-            return await self._handle(http)
-        except (asyncio.CancelledError, ConnectionResetError):
-            self.gone.set()
-            raise
-        finally:
-            self._open_streams -= 1
-            if not self._open_streams:
-                self.idle.set()
-
-    async def _handle(self, http: web.Request) -> web.StreamResponse:
+    def without_key(self, http: web.Request) -> Reply | None:
         # documented is x-api-key; the SDK sends the same key as a bearer token since its version 2
-        if not (http.headers.get("x-api-key") or http.headers.get("authorization", "").startswith("Bearer ")):
-            return _refusal(Reply(status=401, error={"message": "x-api-key header is required"}))
-        try:
-            request = Request(await http.json(), {name.lower(): value for name, value in http.headers.items()})
-        except ValueError:
-            return _refusal(Reply(status=400, error={"message": "The request body is not valid JSON"}))
-        if (problem := problem_of(request.body, request.headers)) is not None:
-            return _refusal(Reply(status=400, error={"message": problem}))
-        self.requests.append(request)
-        if self._queue:
-            answer: Answer = self._queue.popleft()
-        else:
-            computed = self._script(request)
-            answer = await computed if inspect.isawaitable(computed) else computed
-        reply = as_reply(answer)
-        if reply.before is not None:
-            await reply.before()
-        if reply.status != 200 or reply.body is not None:
-            return _refusal(reply)
-        return await self._answer(http, request, reply)
+        if http.headers.get("x-api-key") or http.headers.get("authorization", "").startswith("Bearer "):
+            return None
+        return self.refusal(401, "x-api-key header is required")
 
-    async def _answer(self, http: web.Request, request: Request, reply: Reply) -> web.StreamResponse:
-        if not request.stream:
-            if reply.hang_after is not None:
-                await asyncio.Event().wait()
-            whole = json.dumps(_message(request.body["model"], reply)).encode()
-            return web.Response(body=whole, content_type="application/json", headers=dict(reply.headers))
-        headers = {"content-type": "text/event-stream; charset=utf-8", **reply.headers}
-        if reply.gzip:
-            headers["content-encoding"] = "gzip"
-        response = web.StreamResponse(headers=headers)
-        await response.prepare(http)
-        data = stream_bytes(reply, request.body["model"])
-        if reply.cut_at is not None:
-            data = data[: reply.cut_at]
-        if reply.gzip:
-            data = gzip.compress(data)
-        size = reply.chunk_size or len(data) or 1
-        for at in range(0, len(data), size):
-            await response.write(data[at : at + size])
-        if reply.hang_after is not None:
-            await asyncio.Event().wait()
-        if reply.cut_at is not None or reply.cut_after is not None:
-            assert http.transport is not None
-            http.transport.close()  # what was written still arrives, the end of the chunks does not
-            return response
-        await response.write_eof()
-        return response
+    def read(self, http: web.Request, body: Any) -> Request:
+        return Request(body, http.headers)
+
+    def problem_of(self, request: Request) -> str | None:
+        return problem_of(request.body, request.headers)
+
+    def says(self, deltas: Sequence[str]) -> Reply:
+        return Reply([deltas])
+
+    def refusal(self, status: int, message: str) -> Reply:
+        return Reply(status=status, error={"message": message})
+
+    def error_body(self, reply: Reply) -> bytes:
+        return json.dumps(_envelope(reply.status, reply.error)).encode()
+
+    def whole(self, request: Request, reply: Reply) -> dict[str, Any]:
+        return _message(request.body["model"], reply)
+
+    def pieces(self, request: Request, reply: Reply) -> Iterator[Piece]:
+        return _pieces(reply, request.body["model"])
+
+    def error_piece(self, reply: Reply, sent: int) -> bytes:
+        return reply.noise + sse(_envelope(200, reply.error), reply.line_end)
 
 
 def _envelope(status: int, error: Mapping[str, Any]) -> dict[str, Any]:
     told = {"type": STATUS_TYPES.get(status, "api_error"), "message": "refused", **error}
     return {"type": "error", "error": told, "request_id": "req_test"}
-
-
-def _refusal(reply: Reply) -> web.Response:
-    body = reply.body if reply.body is not None else json.dumps(_envelope(reply.status, reply.error)).encode()
-    headers = {"request-id": "req_test", **reply.headers}
-    return web.Response(status=reply.status, body=body, content_type="application/json", headers=headers)
 
 
 def _usage(reply: Reply) -> dict[str, Any]:
@@ -318,9 +206,8 @@ def _block_events(block: Block, at: int) -> tuple[dict[str, Any], list[dict[str,
     whole = _whole_block(block, at)
     match block:
         case Call():
-            size = max(1, -(-len(block.args) // max(1, block.pieces)))
-            cuts = ["", *(block.args[start : start + size] for start in range(0, len(block.args), size))]
-            return {**whole, "input": {}}, [{"type": "input_json_delta", "partial_json": cut} for cut in cuts]
+            cuts = ["", *cut(block.args, block.pieces)]
+            return {**whole, "input": {}}, [{"type": "input_json_delta", "partial_json": args} for args in cuts]
         case Thought():
             thoughts = [{"type": "thinking_delta", "thinking": delta} for delta in block.deltas]
             signed = {"type": "signature_delta", "signature": block.signature}
@@ -332,12 +219,13 @@ def _block_events(block: Block, at: int) -> tuple[dict[str, Any], list[dict[str,
             return {**whole, "text": ""}, [{"type": "text_delta", "text": text} for text in texts]
 
 
+def _pieces(reply: Reply, model: str) -> Iterator[Piece]:
+    events = [*events_of(reply, model)]
+    for at, event in enumerate(events):
+        yield at, reply.noise + sse(event, reply.line_end)
+    yield len(events), b""
+
+
 def stream_bytes(reply: Reply, model: str = "claude-test") -> bytes:
-    """All bytes of a streamed answer, up to where it hangs, breaks off or fails."""
-    if reply.raw is not None:
-        return reply.raw
-    ends = [end for end in (reply.hang_after, reply.cut_after, reply.error_after) if end is not None]
-    events = list(events_of(reply, model))[: ends[0] if ends else None]
-    if reply.error_after is not None:
-        events.append(_envelope(200, reply.error))
-    return b"".join(reply.noise + sse(event, reply.line_end) for event in events)
+    """All bytes of a streamed answer, up to where it breaks off."""
+    return b"".join([data for _, data in _pieces(reply, model)][: reply.cut_after])

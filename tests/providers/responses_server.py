@@ -7,13 +7,13 @@ async with ResponsesServer() as server:
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tests.providers.openai_server import Call, OpenAIServer, Reply, Request
+from tests.providers.provider_server import Piece, cut
 
 __all__ = ["ResponsesReply", "ResponsesServer"]
 
@@ -40,33 +40,22 @@ class ResponsesServer(OpenAIServer):
 
     path = "/v1/responses"
 
-    def problem_of(self, body: Any) -> str | None:
-        return _problem_of(body)
+    def problem_of(self, request: Request) -> str | None:
+        return _problem_of(request.body)
 
     def whole(self, request: Request, reply: Reply) -> dict[str, Any]:
         return _response(request, _own(reply), "incomplete" if _own(reply).incomplete else "completed")
 
-    async def stream(self, request: Request, reply: Reply) -> AsyncIterator[bytes | None]:
+    def pieces(self, request: Request, reply: Reply) -> Iterator[Piece]:
         own = _own(reply)
-        if own.raw is not None:
-            yield own.raw
-            return
-        for number, (at_delta, event) in enumerate(_events(request, own)):
-            if at_delta is not None:
-                if own.hang_after == at_delta:
-                    await asyncio.Event().wait()
-                if own.cut_after == at_delta:
-                    yield None
-                    return
-                if own.error_after == at_delta:
-                    error = {"code": "server_error", "message": "broken", "param": None, **own.error}
-                    yield _sse({"type": "error", **error, "sequence_number": number}, own)
-                    return
-                if own.pause is not None:
-                    await own.pause(at_delta)
-            yield _sse({**event, "sequence_number": number}, own)
+        for number, (at, event) in enumerate(_events(request, own)):
+            yield at, _sse({**event, "sequence_number": number}, own)
         if own.end_mark:
-            yield b"data: [DONE]\n\n"
+            yield None, b"data: [DONE]\n\n"
+
+    def error_piece(self, reply: Reply, sent: int) -> bytes:
+        error = {"code": "server_error", "message": "broken", "param": None, **reply.error}
+        return _sse({"type": "error", **error, "sequence_number": sent}, _own(reply))
 
 
 def _own(reply: Reply) -> ResponsesReply:
@@ -158,7 +147,7 @@ def _text_events(item: dict[str, Any], reply: ResponsesReply, at: int) -> Iterat
     place = {"item_id": item["id"], "output_index": at, "content_index": 0}
     kind, key = ("refusal", "refusal") if reply.refusal else ("output_text", "text")
     part = item["content"][0]
-    more = {} if reply.refusal else {"logprobs": []}
+    more: dict[str, Any] = {} if reply.refusal else {"logprobs": []}
     yield None, {"type": "response.content_part.added", **place, "part": {**part, key: ""}}
     for number, delta in enumerate(reply.deltas):
         yield number, {"type": f"response.{kind}.delta", **place, **more, "delta": delta}
@@ -171,9 +160,8 @@ def _call_events(item: dict[str, Any], reply: ResponsesReply, at: int) -> Iterat
     place = {"item_id": item["id"], "output_index": at}
     args = item["arguments"]
     call = next(call for call in reply.calls if call.name == item["name"])
-    size = max(1, -(-len(args) // max(1, call.pieces)))
-    for start in range(0, len(args), size):
-        yield {"type": "response.function_call_arguments.delta", **place, "delta": args[start : start + size]}
+    for delta in cut(args, call.pieces):
+        yield {"type": "response.function_call_arguments.delta", **place, "delta": delta}
     if reply.done_events:
         yield {"type": "response.function_call_arguments.done", **place, "name": item["name"], "arguments": args}
 
