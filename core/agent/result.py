@@ -282,14 +282,17 @@ class StreamedRunResult(Generic[ResultDataT]):
     async def grouped(self, seconds: float | None) -> AsyncGenerator[list[LoopEvent], None]:
         """The events nobody has read yet, together with what comes within `seconds` of the first of a group.
 
+        None gives each event by itself, but for those of before the first that can be shown: they are in its group.
         Waiting goes on in a task that outlives this generator, so that an early end loses nothing.
         """
+        group, self._held = self._held, []
         if seconds is None:
+            if group:
+                yield group
             async for event in self._rest():
                 yield [event]
             return
         loop = asyncio.get_running_loop()
-        group, self._held = self._held, []
         deadline = loop.time() + seconds if group else None
         while True:
             if self._pulling is None:

@@ -105,7 +105,7 @@ class FunctionModel(Model):
             raise AssertionError("FunctionModel must receive a `stream_function` to support streamed requests")
         pieces = self.stream_function(messages, _info(model_settings, model_request_parameters))
         try:
-            yield FunctionStreamedResponse(self._model_name, pieces, estimate_usage(messages))
+            yield FunctionStreamedResponse(self._model_name, pieces, estimate_usage([]))
         finally:
             if (aclose := getattr(pieces, "aclose", None)) is not None:
                 await aclose()

@@ -11,7 +11,16 @@ from typing import Any
 import pydantic
 import pytest
 
-from core import Agent, ModelRetry, RunContext, UnexpectedModelBehavior, UsageLimitExceeded, UsageLimits, UserError
+from core import (
+    Agent,
+    ModelRetry,
+    RunContext,
+    Tool,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+    UsageLimits,
+    UserError,
+)
 from core.agent import CallToolsNode, End, ModelRequestNode
 from core.messages import (
     FinalResultEvent,
@@ -259,3 +268,15 @@ async def test_limits_hold_in_the_stream_of_a_node() -> None:
                 async for _ in stream:
                     got += 1
     assert got <= 7
+
+
+async def test_what_led_to_a_result_is_not_streamed_with_it() -> None:
+    """The responses that called tools are over when the stream is given out, and each piece of it comes once."""
+    model = Scripted([call("t", '{"x": 1}')], ["one ", "two"])
+    agent: Agent[None, int | str] = Agent(model, result_type=int | str, tools=[Tool(lambda x: x, name="t")])  # type: ignore[arg-type]  # unions are no types for checkers
+    async with agent.run_stream("x") as stream:
+        assert [t async for t in stream.stream(debounce_by=None)] == ["one ", "one two", "one two"]
+    model = Scripted([call("t", '{"x": 1}')], ["one ", "two"])
+    async with agent.run_stream("x", model=model) as stream:
+        parts = [(response.parts, last) async for response, last in stream.stream_structured(debounce_by=None)]
+    assert parts == [([TextPart("one ")], False), ([TextPart("one two")], False), ([TextPart("one two")], True)]
