@@ -48,6 +48,4 @@ class Layout:
         last = len(texts) - 1
         stop = "" if draft.final else self._stop
         retry = self._retry if draft.final and draft.retry else ""
-        return [
-            Segment(text, stop, retry) if number == last else Segment(text) for number, text in enumerate(texts)
-        ]
+        return [Segment(text, stop, retry) if number == last else Segment(text) for number, text in enumerate(texts)]

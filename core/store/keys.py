@@ -4,7 +4,7 @@ Sessions are spread over `PARTITIONS` partitions by their ThreadId. The number i
 layout: changing it would lose sight of every stored session, so it is not a setting.
 
     parley:{p7}:ready                  stream: Sessions that have mail, one entry each
-    parley:{p7}:seen:<scope>:<key>     a platform message that was taken in (24 h)
+    parley:{p7}:seen:<scope>:<hash>    a platform message that was taken in (24 h), without saying which
     parley:{p7}:s:<thread>:mail        list: Messages waiting, the one being answered first
     parley:{p7}:s:<thread>:meta        hash: counters (`seq`, `fence`), `ready` (its entry on the stream), the stop
                                        mark, when and by whom it began (`began`, `starter`, ...), when it last `heard`
@@ -24,6 +24,7 @@ layout: changing it would lose sight of every stored session, so it is not a set
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
@@ -47,10 +48,11 @@ def ready_stream(partition: int) -> str:
 
 
 def seen(thread_id: ThreadId, scope: ScopeId, key: str) -> str:
-    return f"parley:{{p{partition_of(thread_id)}}}:seen:{scope}:{key}"
+    digest = hashlib.blake2s(key.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return f"parley:{{p{partition_of(thread_id)}}}:seen:{scope}:{digest}"
 
 
-SESSION_PARTS = ("mail", "meta", "lease", "turn", "history")
+SESSION_PARTS = ("mail", "meta", "lease", "turn", "history", "last", "places")
 """All keys of a Session; who adds one adds it here, so that it is forgotten with the Session."""
 
 
