@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 slack = typer.Typer(help="Set Parley up in Slack.", no_args_is_help=True)
 discord = typer.Typer(help="Set Parley up in Discord.", no_args_is_help=True)
+sessions = typer.Typer(help="Look at what is remembered about threads, take it out, forget it.", no_args_is_help=True)
+app.add_typer(sessions, name="sessions")
 app.add_typer(slack, name="slack")
 app.add_typer(discord, name="discord")
 
@@ -103,6 +106,69 @@ def doctor() -> None:
     from bots.doctor import examine
 
     _with_settings(examine, log_level="ERROR")
+
+
+_Thread = Annotated[str, typer.Argument(metavar="THREAD", help="As `parley sessions list` shows it.")]
+_AnyThread = Annotated[str, typer.Argument(metavar="[THREAD]", help="One thread, or options that choose some.")]
+_Scope = Annotated[str, typer.Option(help="Of one workspace or server, as in slack:T0123.")]
+_User = Annotated[str, typer.Option(help="Begun by one person, as in slack:U0123.")]
+_OlderThan = Annotated[str, typer.Option(help="Nobody wrote for so long: 12h, 30d, 4w.")]
+
+
+@sessions.command("list")
+def sessions_list(
+    scope: _Scope = "",
+    user: _User = "",
+    older_than: _OlderThan = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """List sessions, the one heard from last first. Exit code 1 if there is none."""
+    from bots.sessions import print_list, read_filter
+
+    wanted = read_filter(scope, user, older_than)
+    _with_settings(lambda settings: print_list(settings, wanted, as_json=as_json), log_level="ERROR")
+
+
+@sessions.command("show")
+def sessions_show(
+    thread: _Thread,
+    text: Annotated[bool, typer.Option("--text", help="Also what people and the model said.")] = False,
+) -> None:
+    """Show one session: mailbox, lease, fence, the turn in progress, sizes. Exit code 1 if it is not there."""
+    from bots.sessions import print_one
+
+    _with_settings(lambda settings: print_one(settings, thread, with_text=text), log_level="ERROR")
+
+
+@sessions.command("export")
+def sessions_export(
+    thread: _AnyThread = "",
+    scope: _Scope = "",
+    user: _User = "",
+    older_than: _OlderThan = "",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file instead of the terminal.")] = None,
+) -> None:
+    """Write everything stored as JSON, message text included. Exit code 1 if there is nothing."""
+    from bots.sessions import export, read_filter
+
+    wanted = read_filter(scope, user, older_than)
+    _with_settings(lambda settings: export(settings, thread, wanted, output), log_level="ERROR")
+
+
+@sessions.command("forget")
+def sessions_forget(
+    thread: _AnyThread = "",
+    scope: _Scope = "",
+    user: _User = "",
+    older_than: _OlderThan = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget a session; with --user alone all about a person, with --scope alone all about a workspace or server,
+    usage included. Exit code 1 if there was nothing."""
+    from bots.sessions import forget, read_filter
+
+    wanted = read_filter(scope, user, older_than)
+    _with_settings(lambda settings: forget(settings, thread, wanted, sure=yes), log_level="ERROR")
 
 
 @slack.command("manifest")

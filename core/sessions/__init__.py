@@ -15,6 +15,7 @@ from core.sessions.mailbox import (
     Receipt,
     Retention,
 )
+from core.sessions.records import Detail, Filter, Forgotten, Overview, Records
 
 __all__ = [
     "INTERRUPTED",
@@ -24,14 +25,19 @@ __all__ = [
     "Acceptance",
     "Again",
     "Begun",
+    "Detail",
+    "Filter",
+    "Forgotten",
     "Found",
     "Lease",
     "LeaseLost",
     "Leases",
     "Letter",
     "Mailboxes",
+    "Overview",
     "Ready",
     "Receipt",
+    "Records",
     "Retention",
     "UsageEntry",
 ]

@@ -143,7 +143,7 @@ class Mailboxes:
     async def _is_known_elsewhere(self, scope: ScopeId, identities: Sequence[str]) -> bool:
         """Whether a further identity belongs to another message. Other threads live on other slots of a Cluster, so
         this cannot be part of the atomic step; whoever is first keeps it, also when it is delivered again."""
-        own, *further = identities
+        own, further = keys.digest(identities[0]), identities[1:]
         with translated(self._store.where):
             for identity in further:
                 key = keys.alias(scope, identity)

@@ -36,6 +36,7 @@ SCRIPT_NAMES = (
     "begin",
     "compact",
     "extend",
+    "forget",
     "journal",
     "lease",
     "release",

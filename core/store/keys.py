@@ -4,7 +4,7 @@ Sessions are spread over `PARTITIONS` partitions by their ThreadId. The number i
 layout: changing it would lose sight of every stored session, so it is not a setting.
 
     parley:{p7}:ready                  stream: Sessions that have mail, one entry each
-    parley:{p7}:seen:<scope>:<key>     a platform message that was taken in (24 h)
+    parley:{p7}:seen:<scope>:<hash>    a platform message that was taken in (24 h), without saying which
     parley:{p7}:s:<thread>:mail        list: Messages waiting, the one being answered first
     parley:{p7}:s:<thread>:meta        hash: counters (`seq`, `fence`), `ready` (its entry on the stream), the stop
                                        mark, when and by whom it began (`began`, `starter`, ...), when it last `heard`
@@ -13,7 +13,7 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p7}:s:<thread>:turn        string: journal of the Turn in progress (which messages it posted)
     parley:{p7}:s:<thread>:history     list: one JSON text per finished Turn, oldest first
     parley:{p7}:usage:<scope>:<day>    hash: the ledger's counters of one day
-    parley:alias:<scope>:<key>         string: the message that a further identity was first met with (24 h)
+    parley:alias:<scope>:<hash>        string: hash of the message that a further identity was first met with (24 h)
     parley:{p7}:alive                  string: written to see whether Redis takes writes
     parley:{p0}:workers                sorted set: workers by when their last sign of life runs out
     parley:{p0}:sweep                  string: while it is there, somebody has looked for lost Sessions
@@ -26,6 +26,7 @@ layout: changing it would lose sight of every stored session, so it is not a set
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
@@ -49,7 +50,7 @@ def ready_stream(partition: int) -> str:
 
 
 def seen(thread_id: ThreadId, scope: ScopeId, key: str) -> str:
-    return f"parley:{{p{partition_of(thread_id)}}}:seen:{scope}:{key}"
+    return f"parley:{{p{partition_of(thread_id)}}}:seen:{scope}:{digest(key)}"
 
 
 def mark(name: str) -> str:
@@ -57,10 +58,15 @@ def mark(name: str) -> str:
 
 
 def alias(scope: ScopeId, key: str) -> str:
-    return f"parley:alias:{scope}:{key}"
+    return f"parley:alias:{scope}:{digest(key)}"
 
 
-SESSION_PARTS = ("mail", "meta", "lease", "turn", "history")
+def digest(identity: str) -> str:
+    """Tells two identities apart without saying which they are."""
+    return hashlib.blake2s(identity.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+SESSION_PARTS = ("mail", "meta", "lease", "turn", "history", "last", "places")
 """All keys of a Session; who adds one adds it here, so that it is forgotten with the Session."""
 
 
