@@ -2,23 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
-from core.messages import (
-    ModelMessage,
-    ModelRequest,
-    ModelResponse,
-    PartDeltaEvent,
-    PartStartEvent,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-    UserPromptPart,
-)
+from core.messages import TextPart, ThinkingPart, ToolCallPart
 from core.models import (
     AnthropicModel,
     ModelRequestParameters,
@@ -27,41 +15,21 @@ from core.models import (
     infer_model,
     override_allow_model_requests,
 )
-from core.models.usage import Usage
 from tests.providers.anthropic_server import AnthropicServer, Call, Redacted, Reply, Thought
+from tests.providers.clients import (
+    ASK,
+    NOTHING,
+    Held,
+    cancelled,
+    everything_closed,
+    over_each_transport,
+    served_by,
+    stream,
+    times_out,
+)
 
-ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
-NOTHING = ModelRequestParameters()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[AnthropicServer]:
-    async with AnthropicServer() as server:
-        yield server
-
-
-@pytest.fixture(params=["aiohttp", "httpx"])
-async def model(request: pytest.FixtureRequest, server: AnthropicServer) -> AsyncIterator[AnthropicModel]:
-    """The same client over both transports."""
-    client = httpx.AsyncClient(trust_env=False) if request.param == "httpx" else None
-    model = AnthropicModel("claude-test", base_url=server.base_url, api_key="secret", http_client=client)
-    yield model
-    await model.aclose()
-    if client is not None:
-        await client.aclose()
-
-
-async def stream(model: AnthropicModel, settings: Any = None) -> tuple[ModelResponse, Usage, str]:
-    """Read a stream to its end: the response, the usage, and the text as the events told it."""
-    told = ""
-    async with model.request_stream(ASK, settings, NOTHING) as streamed:
-        async for event in streamed:
-            match event:
-                case PartStartEvent(part=TextPart(content=text)):
-                    told += text
-                case PartDeltaEvent(delta=delta) if delta.part_delta_kind == "text":
-                    told += delta.content_delta
-    return streamed.get(), streamed.usage(), told
+server = served_by(AnthropicServer)
+model = over_each_transport(AnthropicModel, "claude-test")
 
 
 async def test_text_usage_and_stop_reason_arrive(model: AnthropicModel, server: AnthropicServer) -> None:
@@ -285,18 +253,7 @@ async def test_silence_ends_in_a_timeout_that_says_which(
 ) -> None:
     """A person waits for a process that looks alive; the error names the setting."""
     server.reply(reply)
-    with pytest.raises(errors.ModelTimeout) as caught:
-        await stream(model, settings)
-    assert caught.value.phase == phase
-    await everything_closed(server)
-    assert len(server.requests) == 1
-
-
-async def everything_closed(server: AnthropicServer) -> None:
-    """Wait until the server has noticed that its client went away."""
-    async with asyncio.timeout(5):
-        await server.gone.wait()
-        await server.idle.wait()
+    await times_out(model, settings, phase, server)
 
 
 async def test_leaving_a_stream_early_stops_the_provider(model: AnthropicModel, server: AnthropicServer) -> None:
@@ -314,24 +271,10 @@ async def test_a_cancelled_request_leaves_nothing_open(
     model: AnthropicModel, server: AnthropicServer, hang_after: int | None
 ) -> None:
     """Before the first byte, between any two events, and for an answer that does not stream."""
-    arrived = asyncio.Event()
-
-    async def hold() -> None:
-        arrived.set()
-        if hang_after is None:
-            await asyncio.Event().wait()
-
-    server.reply(Reply([["a", "b", "c"]], before=hold, hang_after=hang_after))
+    held = Held(forever=hang_after is None)
+    server.reply(Reply([["a", "b", "c"]], before=held, hang_after=hang_after))
     for asking in (stream(model), model.request(ASK, None, NOTHING)):
-        arrived.clear()
-        server.gone.clear()
-        task = asyncio.ensure_future(asking)
-        async with asyncio.timeout(5):
-            await arrived.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-        await everything_closed(server)
+        await cancelled(asking, held.arrived, server)
 
 
 async def test_garbage_instead_of_a_message_is_a_typed_error(model: AnthropicModel, server: AnthropicServer) -> None:

@@ -25,6 +25,7 @@ from core.messages import (
 )
 from core.models import AnthropicModel, ModelRequestParameters, ToolDefinition, errors
 from tests.providers.anthropic_server import AnthropicServer
+from tests.providers.clients import served_by
 
 ROLL = ToolDefinition("roll", "Roll.", {"type": "object", "properties": {}})
 NOTHING = ModelRequestParameters()
@@ -32,11 +33,7 @@ TOOLS = ModelRequestParameters([ROLL])
 SERVERS: dict[AnthropicModel, AnthropicServer] = {}
 """Where each model's requests arrive."""
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[AnthropicServer]:
-    async with AnthropicServer() as server:
-        yield server
+server = served_by(AnthropicServer)
 
 
 @pytest.fixture

@@ -10,34 +10,19 @@ import pydantic
 import pytest
 
 from bots.assistant import default_assistant, make_model, model_name
-from bots.settings import Settings
 from core import Agent
 from core.errors import ConfigError
 from core.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 from core.models import AnthropicModel, FallbackModel, OpenAIModel
 from core.models.errors import ModelStreamBroken
+from tests.providers.agents import rolling, settings, stopped_in_a_tool
 from tests.providers.anthropic_server import AnthropicServer, Call, Redacted, Reply, Request, Thought
+from tests.providers.clients import served_by
 from tests.providers.openai_server import Call as OpenAICall
 from tests.providers.openai_server import OpenAIServer
 from tests.providers.openai_server import Reply as OpenAIReply
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[AnthropicServer]:
-    async with AnthropicServer() as server:
-        yield server
-
-
-def rolling(model: Any, **more: Any) -> Agent[None, str]:
-    """An agent with a die."""
-    agent = Agent(model, instructions="Be brief.", **more)
-
-    @agent.tool_plain
-    def roll(sides: int) -> int:
-        """Roll a die."""
-        return sides
-
-    return agent
+server = served_by(AnthropicServer)
 
 
 @pytest.fixture
@@ -94,23 +79,9 @@ async def test_a_typed_result_is_demanded(agent: Agent[None, str], server: Anthr
 
 async def test_a_stopped_conversation_goes_on(agent: Agent[None, str], server: AnthropicServer) -> None:
     """The server refuses calls without results, so it would refuse every later question of a broken history."""
-    reached = asyncio.Event()
-
-    @agent.tool_plain
-    async def slow() -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
     server.queue(Reply(["Hm.", Call("slow"), Call("roll", '{"sides": 6}')]), "Fine.")
-    stream = agent.run("Roll", stream=True)
-    await anext(stream)
-    reader = asyncio.ensure_future(anext(stream))
-    async with asyncio.timeout(5):
-        await reached.wait()
-        reader.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reader
-    result = await agent.run("And now?", message_history=stream.all_messages())
+    history = await stopped_in_a_tool(agent)
+    result = await agent.run("And now?", message_history=history)
     assert result.data == "Fine."
 
 
@@ -220,18 +191,6 @@ def test_a_call_without_arguments_is_whole() -> None:
 
 
 # --- the bot's own assistant -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PARLEY_MODEL", raising=False)
-    for provider in ("OPENAI", "ANTHROPIC", "GEMINI"):
-        monkeypatch.delenv(f"{provider}_API_KEY", raising=False)
-        monkeypatch.delenv(f"{provider}_BASE_URL", raising=False)
-
-
-def settings(**given: Any) -> Settings:
-    return Settings(_env_file=None, **given)  # type: ignore[call-arg]  # pydantic-settings' own parameter
 
 
 @pytest.mark.usefixtures("_no_keys")

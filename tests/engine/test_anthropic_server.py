@@ -1,7 +1,6 @@
 """The provider test server, judged by the official SDK: what it sends must be what Anthropic sends."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anthropic
@@ -23,6 +22,7 @@ from core.messages import (
 )
 from core.models import AnthropicModel, ModelRequestParameters, ToolDefinition
 from tests.providers.anthropic_server import AnthropicServer, Call, Redacted, Reply, Thought
+from tests.providers.clients import served_by
 
 ASK: Any = {"model": "claude-test", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
 TOOLS: Any = [{"name": "roll", "description": "Roll.", "input_schema": {"type": "object", "properties": {}}}]
@@ -31,11 +31,7 @@ EVERYTHING = Reply(
     usage={"input_tokens": 3, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 4, "output_tokens": 9},
 )
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[AnthropicServer]:
-    async with AnthropicServer() as server:
-        yield server
+server = served_by(AnthropicServer)
 
 
 def sdk(server: AnthropicServer) -> anthropic.AsyncAnthropic:

@@ -8,16 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from core.messages import (
-    ModelMessage,
-    ModelRequest,
-    ModelResponse,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-    UserPromptPart,
-)
-from core.models import AnthropicModel, ModelRequestParameters, errors
+from core.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
+from core.models import AnthropicModel, errors
 from tests.providers.anthropic_server import (
     AnthropicServer,
     Call,
@@ -28,9 +20,8 @@ from tests.providers.anthropic_server import (
     sse,
     stream_bytes,
 )
+from tests.providers.clients import ASK, NOTHING, over_each_transport, served_by
 
-ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
-NOTHING = ModelRequestParameters()
 EVERYTHING = Reply(
     [Thought(["hm ", "世"], "sig-1"), Redacted("enc-1"), ["Grü", "ße 👋"], Call("roll", '{"n": "é"}', "t1", 3)]
 )
@@ -246,21 +237,8 @@ async def test_half_a_character_never_reaches_the_text() -> None:
     assert failure is None and response is not None and response.parts == [TextPart("a\ufffd")]
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[AnthropicServer]:
-    async with AnthropicServer() as server:
-        yield server
-
-
-@pytest.fixture(params=["aiohttp", "httpx"])
-async def model(request: pytest.FixtureRequest, server: AnthropicServer) -> AsyncIterator[AnthropicModel]:
-    """The same client over both transports."""
-    client = httpx.AsyncClient(trust_env=False) if request.param == "httpx" else None
-    model = AnthropicModel("claude-test", base_url=server.base_url, api_key="secret", http_client=client)
-    yield model
-    await model.aclose()
-    if client is not None:
-        await client.aclose()
+server = served_by(AnthropicServer)
+model = over_each_transport(AnthropicModel, "claude-test")
 
 
 @pytest.mark.parametrize("options", [{"chunk_size": 1}, {"chunk_size": 7}, {"gzip": True}, {"line_end": "\r\n"}])

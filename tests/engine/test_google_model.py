@@ -3,10 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from core.messages import (
@@ -14,7 +12,6 @@ from core.messages import (
     BinaryContent,
     DocumentUrl,
     ImageUrl,
-    ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
     ModelResponse,
@@ -28,10 +25,9 @@ from core.messages import (
 )
 from core.models import GeminiModel, GeminiModelSettings, ModelRequestParameters, ToolDefinition, errors, infer_model
 from core.models.usage import Usage
+from tests.providers.clients import ASK, NOTHING, over_each_transport, served_by
 from tests.providers.google_server import GoogleServer, Reply, call, response, text, thought
 
-ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
-NOTHING = ModelRequestParameters()
 SIGNATURE = base64.b64encode(b"signed").decode()
 SECOND = base64.b64encode(b"signed again").decode()
 DAILY = {
@@ -49,21 +45,8 @@ def retry_in(delay: str) -> dict[str, str]:
     return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[GoogleServer]:
-    async with GoogleServer() as server:
-        yield server
-
-
-@pytest.fixture(params=["aiohttp", "httpx"])
-async def model(request: pytest.FixtureRequest, server: GoogleServer) -> AsyncIterator[GeminiModel]:
-    """The same client over both transports."""
-    client = httpx.AsyncClient(trust_env=False) if request.param == "httpx" else None
-    model = GeminiModel("gemini-2.5-pro", base_url=server.base_url, api_key="secret", http_client=client)
-    yield model
-    await model.aclose()
-    if client is not None:
-        await client.aclose()
+server = served_by(GoogleServer)
+model = over_each_transport(GeminiModel, "gemini-2.5-pro")
 
 
 async def stream(model: GeminiModel, settings: Any = None, messages: Any = ASK) -> tuple[ModelResponse, Usage]:

@@ -17,27 +17,19 @@ from core.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, T
 from core.models import FallbackModel, GeminiModel, OpenAIModel
 from core.models.errors import ModelStreamBroken
 from tests.providers import openai_server
+from tests.providers.agents import rolling, settings, stopped_in_a_tool
+from tests.providers.clients import served_by
 from tests.providers.google_server import GoogleServer, Reply, Request, call, text, thought
 from tests.providers.openai_server import OpenAIServer
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[GoogleServer]:
-    async with GoogleServer() as server:
-        yield server
+server = served_by(GoogleServer)
 
 
 @pytest.fixture
 async def agent(server: GoogleServer) -> AsyncIterator[Agent]:
     """On Gemini 3, which is the strictest."""
     model = GeminiModel("gemini-3-pro-preview", base_url=server.base_url, api_key="k")
-    agent = Agent(model, instructions="Be brief.")
-
-    @agent.tool_plain
-    def roll(sides: int) -> int:
-        """Roll a die."""
-        return sides
-
+    agent = rolling(model)
     yield agent
     await agent.aclose()
 
@@ -105,23 +97,9 @@ async def test_a_trimmed_history_is_accepted(agent: Agent, server: GoogleServer)
 
 async def test_a_stopped_conversation_goes_on(agent: Agent, server: GoogleServer) -> None:
     """The server refuses calls without returns, so it would refuse every later question of a broken history."""
-    reached = asyncio.Event()
-
-    @agent.tool_plain
-    async def slow() -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
     server.queue(Reply(["Hm.", call("slow", {}, "", "c2ln"), call("roll", {"sides": 6})]), "Fine.")
-    stream = agent.run("Roll", stream=True)
-    await asyncio.ensure_future(anext(stream))
-    reader = asyncio.ensure_future(anext(stream))
-    async with asyncio.timeout(5):
-        await reached.wait()
-        reader.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reader
-    result = await agent.run("And now?", message_history=stream.all_messages())
+    history = await stopped_in_a_tool(agent)
+    result = await agent.run("And now?", message_history=history)
     assert result.data == "Fine."
     assert [turn["role"] for turn in server.requests[1].contents] == ["user", "model", "user"]
 
@@ -188,18 +166,6 @@ async def test_a_history_stored_before_signatures_goes_on(agent: Agent, server: 
         ModelResponse([TextPart("Rolling."), ToolCallPart("roll", {"sides": 6})], "gemini-2.5-pro"),
     ]
     assert (await agent.run("Well?", message_history=history)).data == "Hello"
-
-
-@pytest.fixture
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PARLEY_MODEL", raising=False)
-    for provider in ("OPENAI", "ANTHROPIC", "GEMINI"):
-        monkeypatch.delenv(f"{provider}_API_KEY", raising=False)
-        monkeypatch.delenv(f"{provider}_BASE_URL", raising=False)
-
-
-def settings(**given: Any) -> Settings:
-    return Settings(_env_file=None, **given)  # type: ignore[call-arg]  # pydantic-settings' own parameter
 
 
 @pytest.mark.usefixtures("_no_keys")

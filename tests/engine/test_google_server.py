@@ -12,17 +12,14 @@ from google.genai import types
 
 from core.messages import ModelRequest, SystemPromptPart, UserPromptPart
 from core.models import GeminiModel, ModelRequestParameters, ToolDefinition
+from tests.providers.clients import served_by
 from tests.providers.google_server import GoogleServer, Reply, call, text, thought
 
 SIGNATURE = base64.b64encode(b"signed").decode()
 SCHEMA = {"type": "object", "properties": {"sides": {"type": "integer"}}, "required": ["sides"]}
 ROLL = types.Tool(function_declarations=[types.FunctionDeclaration(name="roll", parameters_json_schema=SCHEMA)])
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[GoogleServer]:
-    async with GoogleServer() as server:
-        yield server
+server = served_by(GoogleServer)
 
 
 @pytest.fixture

@@ -8,20 +8,22 @@ from typing import Any
 import httpx
 import pytest
 
-from core.messages import (
-    ModelMessage,
-    ModelRequest,
-    ModelResponse,
-    PartDeltaEvent,
-    PartStartEvent,
-    TextPart,
-    UserPromptPart,
+from core.messages import ModelResponse, TextPart
+from core.models import GeminiModel, errors
+from core.models.usage import Usage
+from tests.providers.clients import (
+    ASK,
+    NOTHING,
+    Held,
+    cancelled,
+    everything_closed,
+    over_each_transport,
+    served_by,
+    stream,
+    times_out,
 )
-from core.models import GeminiModel, ModelRequestParameters, errors
 from tests.providers.google_server import GoogleServer, Reply, call, response, sse, thought
 
-ASK: list[ModelMessage] = [ModelRequest([UserPromptPart("Hi there")])]
-NOTHING = ModelRequestParameters()
 USAGE: dict[str, Any] = {"usageMetadata": {"promptTokenCount": 2, "candidatesTokenCount": 3, "totalTokenCount": 5}}
 WHOLE = [
     response(thought("Hm.", "c2ln")),
@@ -38,36 +40,11 @@ def utf8(*responses: Any, end: str = "\r\n\r\n") -> bytes:
     return sse(*texts, end=end)
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[GoogleServer]:
-    async with GoogleServer() as server:
-        yield server
+server = served_by(GoogleServer)
+model = over_each_transport(GeminiModel, "gemini-2.5-pro")
 
 
-@pytest.fixture(params=["aiohttp", "httpx"])
-async def model(request: pytest.FixtureRequest, server: GoogleServer) -> AsyncIterator[GeminiModel]:
-    client = httpx.AsyncClient(trust_env=False) if request.param == "httpx" else None
-    model = GeminiModel("gemini-2.5-pro", base_url=server.base_url, api_key="k", http_client=client)
-    yield model
-    await model.aclose()
-    if client is not None:
-        await client.aclose()
-
-
-async def stream(model: GeminiModel, settings: Any = None) -> tuple[ModelResponse, str]:
-    """Read a stream to its end: the response, and the text as the events told it."""
-    told = ""
-    async with model.request_stream(ASK, settings, NOTHING) as streamed:
-        async for event in streamed:
-            match event:
-                case PartStartEvent(part=TextPart(content=text)):
-                    told += text
-                case PartDeltaEvent(delta=delta) if delta.part_delta_kind == "text":
-                    told += delta.content_delta
-    return streamed.get(), told
-
-
-def is_whole(response: ModelResponse, told: str) -> bool:
+def is_whole(response: ModelResponse, _usage: Usage, told: str) -> bool:
     kinds = [part.part_kind for part in response.parts]
     return kinds == ["thinking", "text", "tool-call"] and told == TEXT and response.finish_reason == "stop"
 
@@ -205,7 +182,7 @@ async def test_an_error_after_the_last_byte_of_an_event_is_found(server: GoogleS
 async def test_an_error_before_the_first_word_is_tried_again(model: GeminiModel, server: GoogleServer) -> None:
     """Nobody has seen anything of that answer."""
     server.queue(Reply(["a"], error_after=0), Reply(["a"], error_after=0, bare_error=True), "ok")
-    assert (await stream(model))[1] == "ok"
+    assert (await stream(model))[2] == "ok"
     assert len(server.requests) == 3
 
 
@@ -214,7 +191,7 @@ async def test_a_stream_that_dies_before_its_first_word_is_tried_again(
 ) -> None:
     """Cut, and ended politely without an answer."""
     server.queue(Reply(["a"], cut_after=0), Reply(raw=utf8(USAGE)), "ok")
-    assert (await stream(model))[1] == "ok"
+    assert (await stream(model))[2] == "ok"
     assert len(server.requests) == 3
 
 
@@ -266,12 +243,7 @@ async def test_silence_ends_in_a_timeout_that_says_which(
 ) -> None:
     """A person waits for a process that looks alive; the error names the setting."""
     server.reply(reply)
-    with pytest.raises(errors.ModelTimeout) as caught:
-        await stream(model, settings)
-    assert caught.value.phase == phase
-    async with asyncio.timeout(5):
-        await server.gone.wait()
-    assert len(server.requests) == 1
+    await times_out(model, settings, phase, server)
 
 
 async def test_leaving_a_stream_early_stops_the_provider(model: GeminiModel, server: GoogleServer) -> None:
@@ -280,30 +252,17 @@ async def test_leaving_a_stream_early_stops_the_provider(model: GeminiModel, ser
     async with model.request_stream(ASK, None, NOTHING) as streamed:
         async for _ in streamed:
             break
-    async with asyncio.timeout(5):
-        await server.gone.wait()
-    assert streamed.get().parts == [TextPart("a")] and server.open_streams == 0
+    await everything_closed(server)
+    assert streamed.get().parts == [TextPart("a")]
 
 
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_a_cancelled_request_stops_the_provider(model: GeminiModel, server: GoogleServer, streamed: bool) -> None:
     """Before the first word, without streaming too; no task and no connection stays (a fixture looks for tasks)."""
-    arrived = asyncio.Event()
-
-    async def hold() -> None:
-        arrived.set()
-        await asyncio.Event().wait()
-
-    server.reply(Reply(before=hold))
+    held = Held()
+    server.reply(Reply(before=held))
     asking = stream(model) if streamed else model.request(ASK, None, NOTHING)
-    task: asyncio.Task[Any] = asyncio.ensure_future(asking)
-    async with asyncio.timeout(5):
-        await arrived.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await server.gone.wait()
-    assert server.open_streams == 0
+    await cancelled(asking, held.arrived, server)
 
 
 async def test_cancelling_in_the_middle_leaves_nothing_open(model: GeminiModel, server: GoogleServer) -> None:

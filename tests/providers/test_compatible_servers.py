@@ -1,6 +1,5 @@
 """Servers that speak chat completions their own way: what each of them is sent, and what it sends."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from core.messages import (
 from core.models import ModelRequestParameters, OpenAIModel, OpenAIResponsesModel, ToolDefinition, errors, infer_model
 from core.models._call_ids import CallIds, IdShape
 from core.models._profiles import PROVIDERS
+from tests.providers.clients import served_by
 from tests.providers.openai_server import OpenAIServer, Reply, sse
 
 ASK = [ModelRequest([UserPromptPart("Hi there")])]
@@ -32,11 +32,7 @@ SETTINGS: Any = {
     "openai_user": "ada",
 }
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAIServer]:
-    async with OpenAIServer() as server:
-        yield server
+server = served_by(OpenAIServer)
 
 
 @pytest.fixture(autouse=True)

@@ -12,17 +12,14 @@ from core.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, U
 from core.models import FallbackModel, ModelRequestParameters, OpenAIModel, errors
 from core.models._seam import Seam
 from tests.engine.scripted import Scripted, call
+from tests.providers.clients import served_by
 from tests.providers.openai_server import OpenAIServer, Reply
 
 ASK = [ModelRequest([UserPromptPart("x")])]
 NOTHING = ModelRequestParameters()
 ONCE = {"max_retries": 0}
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAIServer]:
-    async with OpenAIServer() as server:
-        yield server
+server = served_by(OpenAIServer)
 
 
 @pytest.fixture

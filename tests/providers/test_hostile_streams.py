@@ -8,7 +8,6 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from core import Agent
@@ -16,6 +15,7 @@ from core.messages import ModelMessagesTypeAdapter, ModelRequest, TextPart, User
 from core.models import ModelRequestParameters, OpenAIModel, OpenAIResponsesModel, errors
 from core.models._sse import MAX_EVENT_BYTES
 from core.models.errors import AgentRunError
+from tests.providers.clients import TRANSPORTS, model_over
 from tests.providers.openai_server import Call, OpenAIServer, Reply, sse
 from tests.providers.raw_server import RawServer, head
 from tests.providers.responses_server import ResponsesReply, ResponsesServer
@@ -72,17 +72,13 @@ async def server() -> AsyncIterator[RawServer]:
         yield server
 
 
-@pytest.fixture(params=[(client, transport) for client in CLIENTS for transport in ("aiohttp", "httpx")], ids="-".join)
+@pytest.fixture(params=[(client, transport) for client in CLIENTS for transport in TRANSPORTS], ids="-".join)
 async def asked(request: pytest.FixtureRequest, server: RawServer) -> AsyncIterator[Asked]:
     """Both clients over both transports; at the end no connection stands."""
     kind, stream = CLIENTS[request.param[0]]
-    client = httpx.AsyncClient(trust_env=False) if request.param[1] == "httpx" else None
-    model = kind("gpt-4o", base_url=server.base_url, api_key="k", http_client=client)
-    yield Asked(model, stream)
-    await server.all_closed()
-    await model.aclose()
-    if client is not None:
-        await client.aclose()
+    async with model_over(request.param[1], kind, "gpt-4o", server.base_url) as model:
+        yield Asked(model, stream)
+        await server.all_closed()
 
 
 async def test_a_connection_that_ends_anywhere_keeps_the_beginning(asked: Asked, server: RawServer) -> None:
@@ -269,18 +265,16 @@ def _reply(rng: random.Random) -> Reply:
 
 
 @pytest.mark.parametrize("make_server", [_chat, _responses])
-@pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_runs_cancelled_anywhere_leave_nothing_behind(
     make_server: Callable[[], OpenAIServer], transport: str
 ) -> None:
     """1,000 runs in all (250 for each client and transport): no task, no connection, a history that goes on."""
     rng = random.Random(f"{make_server.__name__} {transport}")
     cut = whole = 0
-    client = httpx.AsyncClient(trust_env=False) if transport == "httpx" else None
     kind = OpenAIModel if make_server is _chat else OpenAIResponsesModel
-    async with make_server() as server:
+    async with make_server() as server, model_over(transport, kind, "gpt-5", server.base_url) as model:
         server.script(lambda request: _reply(rng))
-        model = kind("gpt-5", base_url=server.base_url, api_key="k", http_client=client)
         agent = Agent(model, retries=3)
 
         @agent.tool_plain
@@ -304,11 +298,7 @@ async def test_runs_cancelled_anywhere_leave_nothing_behind(
             await asyncio.gather(*(one() for _ in range(10)))
         assert cut > 25 and whole > 5, (cut, whole)
         async with asyncio.timeout(5):
-            while server.open_streams:  # noqa: ASYNC110  # the server has no event for it
-                await asyncio.sleep(0.01)
-        await model.aclose()
-        if client is not None:
-            await client.aclose()
+            await server.idle.wait()
 
 
 async def _drain(events: Any) -> None:

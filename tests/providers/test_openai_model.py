@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from core.messages import (
@@ -14,8 +12,6 @@ from core.messages import (
     ImageUrl,
     ModelRequest,
     ModelResponse,
-    PartDeltaEvent,
-    PartStartEvent,
     RetryPromptPart,
     SystemPromptPart,
     TextPart,
@@ -32,41 +28,21 @@ from core.models import (
     infer_model,
     override_allow_model_requests,
 )
-from core.models.usage import Usage
+from tests.providers.clients import (
+    ASK,
+    NOTHING,
+    Held,
+    cancelled,
+    everything_closed,
+    over_each_transport,
+    served_by,
+    stream,
+    times_out,
+)
 from tests.providers.openai_server import Call, OpenAIServer, Reply, sse
 
-ASK = [ModelRequest([UserPromptPart("Hi there")])]
-NOTHING = ModelRequestParameters()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAIServer]:
-    async with OpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture(params=["aiohttp", "httpx"])
-async def model(request: pytest.FixtureRequest, server: OpenAIServer) -> AsyncIterator[OpenAIModel]:
-    """The same client over both transports."""
-    client = httpx.AsyncClient(trust_env=False) if request.param == "httpx" else None
-    model = OpenAIModel("gpt-4o", base_url=server.base_url, api_key="secret", http_client=client)
-    yield model
-    await model.aclose()
-    if client is not None:
-        await client.aclose()
-
-
-async def stream(model: OpenAIModel, settings: Any = None) -> tuple[ModelResponse, Usage, str]:
-    """Read a stream to its end: the response, the usage, and the text as the events told it."""
-    told = ""
-    async with model.request_stream(ASK, settings, NOTHING) as streamed:
-        async for event in streamed:
-            match event:
-                case PartStartEvent(part=TextPart(content=text)):
-                    told += text
-                case PartDeltaEvent(delta=delta) if hasattr(delta, "content_delta"):
-                    told += delta.content_delta or ""
-    return streamed.get(), streamed.usage(), told
+server = served_by(OpenAIServer)
+model = over_each_transport(OpenAIModel, "gpt-4o")
 
 
 async def test_text_usage_and_finish_reason_arrive(model: OpenAIModel, server: OpenAIServer) -> None:
@@ -314,12 +290,7 @@ async def test_silence_ends_in_a_timeout_that_says_which(
 ) -> None:
     """A person waits for a process that looks alive; the error names the setting."""
     server.reply(reply)
-    with pytest.raises(errors.ModelTimeout) as caught:
-        await stream(model, settings)
-    assert caught.value.phase == phase
-    async with asyncio.timeout(5):
-        await server.gone.wait()
-    assert len(server.requests) == 1
+    await times_out(model, settings, phase, server)
 
 
 async def test_nobody_there_is_a_connection_error(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,30 +309,16 @@ async def test_leaving_a_stream_early_stops_the_provider(model: OpenAIModel, ser
     async with model.request_stream(ASK, None, NOTHING) as streamed:
         async for _ in streamed:
             break
-    async with asyncio.timeout(5):
-        await server.gone.wait()
+    await everything_closed(server)
     assert streamed.get().parts == [TextPart("a")]
 
 
 async def test_a_cancelled_request_stops_the_provider(model: OpenAIModel, server: OpenAIServer) -> None:
     """Also before the first word."""
-    arrived = asyncio.Event()
-
-    async def hold() -> None:
-        arrived.set()
-        await asyncio.Event().wait()
-
-    server.reply(Reply(before=hold))
+    held = Held()
+    server.reply(Reply(before=held))
     for asking in (stream(model), model.request(ASK, None, NOTHING)):
-        arrived.clear()
-        server.gone.clear()
-        task = asyncio.ensure_future(asking)
-        async with asyncio.timeout(5):
-            await arrived.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            await server.gone.wait()
+        await cancelled(asking, held.arrived, server)
 
 
 async def test_every_part_is_sent_as_documented(server: OpenAIServer) -> None:

@@ -10,24 +10,16 @@ from core import Agent, UnexpectedModelBehavior, UsageLimits
 from core.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from core.models import FallbackModel, OpenAIModel
 from core.models.errors import ModelHTTPError, ModelStreamBroken
+from tests.providers.agents import rolling, stopped_in_a_tool
+from tests.providers.clients import served_by
 from tests.providers.openai_server import Call, OpenAIServer, Reply, Request
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAIServer]:
-    async with OpenAIServer() as server:
-        yield server
+server = served_by(OpenAIServer)
 
 
 @pytest.fixture
 async def agent(server: OpenAIServer) -> AsyncIterator[Agent]:
-    agent = Agent(OpenAIModel("gpt-4o", base_url=server.base_url, api_key="k"), instructions="Be brief.")
-
-    @agent.tool_plain
-    def roll(sides: int) -> int:
-        """Roll a die."""
-        return sides
-
+    agent = rolling(OpenAIModel("gpt-4o", base_url=server.base_url, api_key="k"))
     yield agent
     await agent.aclose()
 
@@ -67,24 +59,9 @@ async def test_a_tool_is_called_and_its_answer_read(agent: Agent, server: OpenAI
 
 async def test_a_stopped_conversation_goes_on(agent: Agent, server: OpenAIServer) -> None:
     """The server refuses calls without returns, so it would refuse every later question of a broken history."""
-    reached = asyncio.Event()
-
-    @agent.tool_plain
-    async def slow() -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
     server.queue(Reply(deltas=["Hm."], calls=[Call("slow"), Call("roll", '{"sides": 6}')]), "Fine.")
-    stream = agent.run("Roll", stream=True)
-    reader = asyncio.ensure_future(anext(stream))
-    await reader
-    reader = asyncio.ensure_future(anext(stream))
-    async with asyncio.timeout(5):
-        await reached.wait()
-        reader.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reader
-    result = await agent.run("And now?", message_history=stream.all_messages())
+    history = await stopped_in_a_tool(agent)
+    result = await agent.run("And now?", message_history=history)
     assert result.data == "Fine."
     assert [m["role"] for m in server.requests[1].messages][-3:] == ["tool", "tool", "user"]
 

@@ -1,19 +1,15 @@
 """The provider test server, judged by the official SDK: what it sends must be what OpenAI sends."""
 
 import json
-from collections.abc import AsyncIterator
 
 import httpx
 import openai
 import pytest
 
+from tests.providers.clients import served_by
 from tests.providers.openai_server import Call, OpenAIServer, Reply
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[OpenAIServer]:
-    async with OpenAIServer() as server:
-        yield server
+server = served_by(OpenAIServer)
 
 
 def sdk(server: OpenAIServer) -> openai.AsyncOpenAI:

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from core import Agent
@@ -12,22 +11,16 @@ from core.messages import (
     AudioUrl,
     ModelMessagesTypeAdapter,
     ModelRequest,
-    ModelResponse,
-    PartDeltaEvent,
-    PartStartEvent,
     TextPart,
-    TextPartDelta,
     ThinkingPart,
     ToolCallPart,
     UserPromptPart,
 )
-from core.models import ModelRequestParameters, OpenAIResponsesModel, errors, infer_model
-from core.models.usage import Usage
+from core.models import OpenAIResponsesModel, errors, infer_model
+from tests.providers.clients import ASK, NOTHING, over_each_transport, served_by, stream
 from tests.providers.openai_server import Call, Reply, sse
 from tests.providers.responses_server import ResponsesReply, ResponsesServer
 
-ASK = [ModelRequest([UserPromptPart("Hi there")])]
-NOTHING = ModelRequestParameters()
 RICH = ResponsesReply(
     thoughts=["Let me", "see"],
     encrypted="xyz",
@@ -41,35 +34,8 @@ RICH_PARTS = [
     ToolCallPart("b", "{}", "call_1"),
 ]
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[ResponsesServer]:
-    async with ResponsesServer() as server:
-        yield server
-
-
-@pytest.fixture(params=["aiohttp", "httpx"])
-async def model(request: pytest.FixtureRequest, server: ResponsesServer) -> AsyncIterator[OpenAIResponsesModel]:
-    """The same client over both transports."""
-    client = httpx.AsyncClient(trust_env=False) if request.param == "httpx" else None
-    model = OpenAIResponsesModel("gpt-5", base_url=server.base_url, api_key="secret", http_client=client)
-    yield model
-    await model.aclose()
-    if client is not None:
-        await client.aclose()
-
-
-async def stream(model: OpenAIResponsesModel, settings: Any = None) -> tuple[ModelResponse, Usage, str]:
-    """Read a stream to its end: the response, the usage, and the text as the events told it."""
-    told = ""
-    async with model.request_stream(ASK, settings, NOTHING) as streamed:
-        async for event in streamed:
-            match event:
-                case PartStartEvent(part=TextPart(content=text)):
-                    told += text
-                case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-                    told += text
-    return streamed.get(), streamed.usage(), told
+server = served_by(ResponsesServer)
+model = over_each_transport(OpenAIResponsesModel, "gpt-5")
 
 
 async def test_the_same_answer_streams_and_comes_whole(model: OpenAIResponsesModel, server: ResponsesServer) -> None:

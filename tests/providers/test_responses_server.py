@@ -1,7 +1,6 @@
 """The Responses test server, judged by the official SDK."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -21,6 +20,7 @@ from core.messages import (
     UserPromptPart,
 )
 from core.models import ModelRequestParameters, OpenAIResponsesModel, ToolDefinition
+from tests.providers.clients import served_by
 from tests.providers.openai_server import Call, Reply
 from tests.providers.responses_server import ResponsesReply, ResponsesServer
 
@@ -29,11 +29,7 @@ WHOLE = ResponsesReply(
 )
 ASK: dict[str, Any] = {"model": "gpt-5", "input": "Hi there"}
 
-
-@pytest.fixture
-async def server() -> AsyncIterator[ResponsesServer]:
-    async with ResponsesServer() as server:
-        yield server
+server = served_by(ResponsesServer)
 
 
 def sdk(server: ResponsesServer) -> openai.AsyncOpenAI:
