@@ -113,7 +113,7 @@ class HTTPModel(Model):
         """Read an answer that was not streamed. Raises AgentRunError."""
 
     @abstractmethod
-    def _streamed(self, reply: Reply, limits: Limits) -> SSEResponse:
+    def _streamed(self, reply: Reply, limits: Limits) -> SSEResponse[Any]:
         """The answer that streams in `reply`."""
 
     def _refusal(self, status: int, body: object, headers: Mapping[str, str]) -> ModelHTTPError:

@@ -7,7 +7,6 @@ compatible servers are named where they are tolerated.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +44,6 @@ __all__ = [
     "count_in",
     "data_url",
     "messages_out",
-    "read_json",
     "tools_out",
     "usage_in",
 ]
@@ -169,30 +167,22 @@ def count_in(value: object) -> int | None:
         return None
 
 
-def usage_in(value: object) -> Usage | None:
-    """A `usage` object; it is the total of the response, so of several the last one counts."""
+def usage_in(value: object, asked_as: str = "prompt", answered_as: str = "completion") -> Usage | None:
+    """A `usage` object; it is the total of the response, so of several the last one counts.
+
+    asked_as, answered_as: what the API calls the two sides, as in "prompt_tokens" and "prompt_tokens_details".
+    """
     if not isinstance(value, dict):
         return None
     details: dict[str, int] = {}
-    for group in ("completion_tokens_details", "prompt_tokens_details"):
-        if isinstance(said := value.get(group), dict):
+    for side in (answered_as, asked_as):
+        if isinstance(said := value.get(f"{side}_tokens_details"), dict):
             details |= {key: count for key, raw in said.items() if (count := count_in(raw)) is not None}
-    asked, answered = count_in(value.get("prompt_tokens")), count_in(value.get("completion_tokens"))
+    asked, answered = count_in(value.get(f"{asked_as}_tokens")), count_in(value.get(f"{answered_as}_tokens"))
     total = count_in(value.get("total_tokens"))
     if total is None and asked is not None and answered is not None:
         total = asked + answered
     return Usage(request_tokens=asked, response_tokens=answered, total_tokens=total, details=details or None)
-
-
-def read_json(data: bytes) -> Any:
-    """JSON, fast; also such with halves of surrogate pairs, which the fast reader refuses. Raises ValueError."""
-    try:
-        return pydantic_core.from_json(data)
-    except ValueError:
-        try:
-            return json.loads(data)
-        except RecursionError as exc:
-            raise ValueError("nested too deeply") from exc
 
 
 class SurrogateHalves:

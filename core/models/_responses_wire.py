@@ -27,13 +27,13 @@ from core.messages import (
     UserPromptPart,
 )
 from core.models._call_ids import CallIds
-from core.models._openai_wire import SurrogateHalves, count_in, data_url
+from core.models._openai_wire import SurrogateHalves, data_url, usage_in
 from core.models._parts import ResponseParts
 from core.models.base import ModelRequestParameters, ToolDefinition
 from core.models.errors import UserError
 from core.models.usage import Usage
 
-__all__ = ["ItemReader", "input_out", "response_tools_out", "response_usage_in"]
+__all__ = ["ItemReader", "input_out", "response_tools_out"]
 
 _SIGNED = "openai:"
 """Begins the signatures of this API: of a ThinkingPart with its item id and encrypted content, parted by a colon; of a
@@ -150,21 +150,6 @@ def _tool(tool: ToolDefinition) -> dict[str, Any]:
     }
 
 
-def response_usage_in(value: object) -> Usage | None:
-    """The `usage` of a response."""
-    if not isinstance(value, dict):
-        return None
-    details: dict[str, int] = {}
-    for group in ("input_tokens_details", "output_tokens_details"):
-        if isinstance(said := value.get(group), dict):
-            details |= {key: count for key, raw in said.items() if (count := count_in(raw)) is not None}
-    asked, answered = count_in(value.get("input_tokens")), count_in(value.get("output_tokens"))
-    total = count_in(value.get("total_tokens"))
-    if total is None and asked is not None and answered is not None:
-        total = asked + answered
-    return Usage(request_tokens=asked, response_tokens=answered, total_tokens=total, details=details or None)
-
-
 class ItemReader:
     """Reads the events of one response into parts.
 
@@ -230,7 +215,7 @@ class ItemReader:
     def read_response(self, body: Mapping[str, Any], kind: str | None = None) -> Iterator[ModelResponseStreamEvent]:
         """What a response object adds; kind: its status where it does not say one itself."""
         self.model = body.get("model") or self.model
-        if (usage := response_usage_in(body.get("usage"))) is not None:
+        if (usage := usage_in(body.get("usage"), "input", "output")) is not None:
             self.usage = usage
         status = body.get("status") or kind
         if status in ("completed", "incomplete"):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 from core.messages import ModelResponseStreamEvent
 from core.models._exchange import Limits, read_all
+from core.models._json import read_object
+from core.models._parts import ResponseParts
 from core.models._sse import EventTooLong, ServerSentEvent, SSEParser
 from core.models._transport import Reply
 from core.models.base import StreamedResponse
@@ -17,17 +20,36 @@ __all__ = ["SSEResponse"]
 _AFTER_FINISH_S = 5.0  # how long usage and the end mark may come after the last word
 
 
-class SSEResponse(StreamedResponse):
+class _Reader(Protocol):
+    """Reads what a provider says into parts."""
+
+    @property
+    def model(self) -> str:
+        """The model that answers, as the provider names it."""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether anything of the answer has come."""
+
+
+ReaderT = TypeVar("ReaderT", bound=_Reader)
+
+
+class SSEResponse(StreamedResponse, Generic[ReaderT]):
     """A response while it streams; also the whole answer of a server that does not stream.
 
-    A provider reads one event (`_take`) and a whole answer (`_take_whole`), and knows whether the end of the bytes is
-    the end of the answer (`_check_end`). Which of the two it is, the first byte says: content types are often wrong.
+    A provider reads one event (`_take`) and a whole answer (`_take_whole`), both with the reader that `reads` makes,
+    and knows whether the end of the bytes is the end of the answer (`_check_end`). Which of the two it is, the first
+    byte says: content types are often wrong.
     It sets `finish_reason` when the provider has said why it stopped, after which a missing end mark is no failure,
     and `_done` when nothing more is to be read.
     """
 
-    def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
+    def __init__(
+        self, reply: Reply, limits: Limits, model_name: str, reads: Callable[[ResponseParts, str], ReaderT]
+    ) -> None:
         super().__init__()
+        self._reader = reads(self.parts, model_name)
         self._reply = reply
         self._limits = limits
         self._asked_for = model_name
@@ -39,6 +61,10 @@ class SSEResponse(StreamedResponse):
         self._parser = SSEParser()
         self._sent: Iterator[ServerSentEvent] = iter(())  # what the server has sent and nobody has taken yet
         self._first: list[ModelResponseStreamEvent] = []
+
+    @property
+    def model_name(self) -> str:
+        return self._reader.model
 
     @abstractmethod
     def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
@@ -106,6 +132,26 @@ class SSEResponse(StreamedResponse):
             if self.finish_reason is None:
                 raise
             return b""  # the answer was whole; only its last formalities are missing
+
+    def _object_in(self, sse: ServerSentEvent) -> dict[str, Any] | None:
+        """The JSON object an event holds; None where there is none to read: an empty event, or `[DONE]`, which ends
+        the answer. Raises ModelStreamBroken."""
+        data = sse.data.strip()
+        if self._done or not data:
+            return None
+        if data == b"[DONE]":
+            self._done = True
+            return None
+        try:
+            return read_object(data)
+        except ValueError as exc:
+            raise self._broken("the server sent something that is not JSON") from exc
+
+    def _ended_early(self) -> ModelConnectionError | ModelStreamBroken:
+        """The error for bytes that ended before the answer did."""
+        if not self._reader.delivered:
+            return ModelConnectionError("The provider ended the connection without an answer")
+        return self._broken("the connection ended before the answer did")
 
     def _broken(self, why: str) -> ModelStreamBroken:
         return ModelStreamBroken(f"The provider's answer broke off: {why}", self._asked_for)

@@ -15,7 +15,7 @@ from core.models._anthropic_events import MessageReader
 from core.models._anthropic_wire import conversation_out, mark_for_cache, thinking_may_go_on, tools_out
 from core.models._exchange import HTTPModel, Limits, Post
 from core.models._failures import error_of
-from core.models._openai_wire import read_json
+from core.models._json import read_json, read_object
 from core.models._parts import ResponseParts
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
@@ -168,16 +168,11 @@ def _read_message(data: bytes, reader: MessageReader) -> list[ModelResponseStrea
         raise UnexpectedModelBehavior("The provider's answer is not a message", shown) from exc
 
 
-class AnthropicStreamedResponse(SSEResponse):
+class AnthropicStreamedResponse(SSEResponse[MessageReader]):
     """A message while it streams."""
 
     def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
-        super().__init__(reply, limits, model_name)
-        self._reader = MessageReader(self.parts, model_name)
-
-    @property
-    def model_name(self) -> str:
-        return self._reader.model
+        super().__init__(reply, limits, model_name, MessageReader)
 
     def usage(self) -> Usage:
         return self._reader.usage
@@ -192,9 +187,7 @@ class AnthropicStreamedResponse(SSEResponse):
         if self._done or not data:
             return []
         try:
-            event = read_json(data)
-            if not isinstance(event, dict):
-                raise ValueError("not an object")
+            event = read_object(data)
         except ValueError as exc:
             if self.finish_reason is not None:  # the answer was whole; only its last formalities are cut off
                 self._done = True
@@ -219,6 +212,4 @@ class AnthropicStreamedResponse(SSEResponse):
     def _check_end(self) -> None:
         self._reader.check()
         if not self._done and self.finish_reason is None:
-            if not self._reader.delivered:
-                raise ModelConnectionError("The provider ended the connection without an answer")
-            raise self._broken("the connection ended before the answer did")
+            raise self._ended_early()

@@ -14,11 +14,11 @@ from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from core.models._exchange import HTTPModel, Limits, Post
 from core.models._gemini_reader import GeminiReader, SpoiledAnswer, gemini_error
 from core.models._gemini_wire import conversation_out, tools_out
-from core.models._openai_wire import read_json
+from core.models._json import read_json
 from core.models._parts import ResponseParts
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
-from core.models.errors import ModelConnectionError, ModelHTTPError, UnexpectedModelBehavior, UserError
+from core.models.errors import ModelHTTPError, UnexpectedModelBehavior, UserError
 from core.models.settings import ModelSettings
 from core.models.usage import Usage
 
@@ -173,17 +173,12 @@ def _read_whole(data: bytes, reader: GeminiReader, model_name: str) -> list[Mode
     return events
 
 
-class GeminiStreamedResponse(SSEResponse):
+class GeminiStreamedResponse(SSEResponse[GeminiReader]):
     """A Gemini answer while it streams."""
 
     def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
-        super().__init__(reply, limits, model_name)
-        self._reader = GeminiReader(self.parts, model_name)
+        super().__init__(reply, limits, model_name, GeminiReader)
         self._tail = b""  # what came from the beginning of the last event on
-
-    @property
-    def model_name(self) -> str:
-        return self._reader.model
 
     def usage(self) -> Usage:
         return self._reader.usage()
@@ -197,18 +192,8 @@ class GeminiStreamedResponse(SSEResponse):
         return data
 
     def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
-        data = sse.data.strip()
-        if self._done or not data:
+        if (response := self._object_in(sse)) is None:
             return []
-        if data == b"[DONE]":  # proxies add it
-            self._done = True
-            return []
-        try:
-            response = read_json(data)
-            if not isinstance(response, dict):
-                raise ValueError("not an object")
-        except ValueError as exc:
-            raise self._broken("the server sent something that is not JSON") from exc
         if error := response.get("error"):
             raise gemini_error(200, self._asked_for, {"error": error})
         try:
@@ -231,9 +216,7 @@ class GeminiStreamedResponse(SSEResponse):
             return
         if (error := _bare_error(self._tail)) is not None:
             raise gemini_error(200, self._asked_for, error)
-        if not reader.delivered:
-            raise ModelConnectionError("The provider ended the connection without an answer")
-        raise self._broken("the connection ended before the answer did")
+        raise self._ended_early()
 
 
 def _bare_error(tail: bytes) -> object | None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from core.models._exchange import HTTPModel, Limits, Post
 from core.models._failures import error_of
-from core.models._openai_wire import ChunkReader, as_chunk, body_parts, messages_out, read_json, tools_out
+from core.models._json import read_json
+from core.models._openai_wire import ChunkReader, as_chunk, body_parts, messages_out, tools_out
 from core.models._profiles import key_header, server_for, spared
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
 from core.models._transport import Reply
 from core.models.base import ModelRequestParameters
 from core.models.errors import (
-    ModelConnectionError,
     ModelContentFiltered,
     ModelHTTPError,
     UnexpectedModelBehavior,
@@ -100,7 +100,7 @@ class OpenAIModel(HTTPModel):
         body = spared(post.body, refusal)
         return None if body is None else post._replace(body=body)
 
-    def _streamed(self, reply: Reply, limits: Limits) -> SSEResponse:
+    def _streamed(self, reply: Reply, limits: Limits) -> SSEResponse[Any]:
         return OpenAIStreamedResponse(reply, limits, self._model_name)
 
     def _body(
@@ -146,16 +146,11 @@ OpenAIChat = OpenAIModel
 """The same class under Agno's name: `OpenAIChat(id="gpt-4o")`."""
 
 
-class OpenAIStreamedResponse(SSEResponse):
+class OpenAIStreamedResponse(SSEResponse[ChunkReader]):
     """A chat completion while it streams."""
 
     def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
-        super().__init__(reply, limits, model_name)
-        self._reader = ChunkReader(self.parts, model_name)
-
-    @property
-    def model_name(self) -> str:
-        return self._reader.model
+        super().__init__(reply, limits, model_name, ChunkReader)
 
     def usage(self) -> Usage:
         return self._reader.usage or self._usage
@@ -174,18 +169,8 @@ class OpenAIStreamedResponse(SSEResponse):
         return events
 
     def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
-        data = sse.data.strip()
-        if self._done or not data:
+        if (chunk := self._object_in(sse)) is None:
             return []
-        if data == b"[DONE]":
-            self._done = True
-            return []
-        try:
-            chunk = read_json(data)
-            if not isinstance(chunk, dict):
-                raise ValueError("not an object")
-        except ValueError as exc:
-            raise self._broken("the server sent something that is not JSON") from exc
         if (error := chunk.get("error")) or (sse.event == "error"):
             raise error_of(200, self._asked_for, {"error": error} if error else chunk)
         try:
@@ -199,6 +184,4 @@ class OpenAIStreamedResponse(SSEResponse):
         if self._reader.finish_reason == "content_filter":
             raise ModelContentFiltered(200, self._asked_for, {"finish_reason": "content_filter"})
         if not self._done and self._reader.finish_reason is None:
-            if not self._reader.delivered:
-                raise ModelConnectionError("The provider ended the connection without an answer")
-            raise self._broken("the connection ended before the answer did")
+            raise self._ended_early()

@@ -12,14 +12,14 @@ from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from core.models._call_ids import CallIds, IdShape
 from core.models._exchange import Limits
 from core.models._failures import error_of
-from core.models._openai_wire import read_json
+from core.models._json import read_json
 from core.models._parts import ResponseParts
 from core.models._responses_wire import ItemReader, input_out, response_tools_out
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
 from core.models._transport import Reply
 from core.models.base import ModelRequestParameters
-from core.models.errors import ModelConnectionError, ModelContentFiltered, UnexpectedModelBehavior
+from core.models.errors import ModelContentFiltered, UnexpectedModelBehavior
 from core.models.openai import OpenAIModel, OpenAIModelSettings
 from core.models.settings import ModelSettings
 from core.models.usage import Usage
@@ -56,7 +56,7 @@ class OpenAIResponsesModel(OpenAIModel):
 
     _path = "responses"
 
-    def _streamed(self, reply: Reply, limits: Limits) -> SSEResponse:
+    def _streamed(self, reply: Reply, limits: Limits) -> SSEResponse[Any]:
         return ResponsesStreamedResponse(reply, limits, self._model_name)
 
     def _body(
@@ -99,33 +99,18 @@ class OpenAIResponsesModel(OpenAIModel):
         return response, reader.usage or Usage()
 
 
-class ResponsesStreamedResponse(SSEResponse):
+class ResponsesStreamedResponse(SSEResponse[ItemReader]):
     """A response while it streams."""
 
     def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
-        super().__init__(reply, limits, model_name)
-        self._reader = ItemReader(self.parts, model_name)
-
-    @property
-    def model_name(self) -> str:
-        return self._reader.model
+        super().__init__(reply, limits, model_name, ItemReader)
 
     def usage(self) -> Usage:
         return self._reader.usage or self._usage
 
     def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
-        data = sse.data.strip()
-        if self._done or not data:
+        if (event := self._object_in(sse)) is None:
             return []
-        if data == b"[DONE]":
-            self._done = True
-            return []
-        try:
-            event = read_json(data)
-            if not isinstance(event, dict):
-                raise ValueError("not an object")
-        except ValueError as exc:
-            raise self._broken("the server sent something that is not JSON") from exc
         if event.get("type") == "error" or sse.event == "error" or ("type" not in event and event.get("error")):
             raise error_of(200, self._asked_for, event)
         try:
@@ -153,9 +138,7 @@ class ResponsesStreamedResponse(SSEResponse):
     def _check_end(self) -> None:
         _check_filter(self._reader, self._asked_for)
         if self.finish_reason is None and not (self._done and self._reader.delivered):
-            if not self._reader.delivered:
-                raise ModelConnectionError("The provider ended the connection without an answer")
-            raise self._broken("the connection ended before the answer did")
+            raise self._ended_early()
 
 
 def _read_whole(reader: ItemReader, data: bytes, model_name: str) -> list[ModelResponseStreamEvent]:
