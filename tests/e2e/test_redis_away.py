@@ -85,7 +85,7 @@ async def test_redis_away_for_some_seconds_is_noticed_and_survived(
                 20,
             )
             async with asyncio.timeout(20):
-                while await readiness(process) != (200, "ok"):
+                while await readiness(process) != (200, "ok"):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.1)
             assert process.process.returncode is None
     finally:
