@@ -11,7 +11,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,11 +62,13 @@ def no_message_content() -> ConfigError:
 
 
 def intents() -> discord.Intents:
-    """Servers (with their channels, threads and roles), messages there and in DMs, and what they say."""
+    """Servers (with their channels, threads and roles), messages there and in DMs, what they say, reactions to them."""
     wanted = discord.Intents.none()
     wanted.guilds = True
     wanted.guild_messages = True
     wanted.dm_messages = True
+    wanted.guild_reactions = True
+    wanted.dm_reactions = True
     wanted.message_content = True
     return wanted
 
@@ -76,6 +78,15 @@ class Ears:
 
     def said(self, message: discord.Message) -> None:
         """Somebody wrote a message."""
+
+    def edited(self, message: discord.Message) -> None:
+        """A message changed; perhaps not in what it says."""
+
+    def deleted(self, guild: int | None, channel: int, messages: Collection[int]) -> None:
+        """Messages are gone."""
+
+    def reacted(self, reaction: discord.RawReactionActionEvent) -> None:
+        """Somebody put a reaction on a message."""
 
     async def pressed(self, interaction: discord.Interaction, custom_id: str) -> None:
         """Somebody pressed a button under one of our messages."""
@@ -109,6 +120,18 @@ class GatewayClient(discord.AutoShardedClient):
 
     async def on_message(self, message: discord.Message) -> None:
         self._ears.said(message)
+
+    async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
+        self._ears.edited(event.message)
+
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        self._ears.deleted(event.guild_id, event.channel_id, [event.message_id])
+
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        self._ears.deleted(event.guild_id, event.channel_id, event.message_ids)
+
+    async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
+        self._ears.reacted(event)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         if interaction.type is discord.InteractionType.component:

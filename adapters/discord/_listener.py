@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -18,15 +19,24 @@ from adapters.discord._inbox import Inbox
 from adapters.discord._probe import Account
 from adapters.discord._reading import kind_of, our_role, read_spoken
 from adapters.discord._rest import Rest
-from adapters.discord.commands import FULL, Commands
-from adapters.discord.inbound import Me, Place, Spoken, addresses_us, to_message
-from adapters.discord.surface import NO_MENTIONS, STOP_PREFIX, SUPPRESS_EMBEDS
+from adapters.discord.commands import BUSY, FULL, Commands
+from adapters.discord.inbound import (
+    Me,
+    Place,
+    Spoken,
+    addresses_us,
+    is_new_wording,
+    readable,
+    to_message,
+    to_spot,
+)
+from adapters.discord.surface import NO_MENTIONS, RETRY_PREFIX, STOP_PREFIX, SUPPRESS_EMBEDS
 from core.chat import Intake, Message, SurfaceError
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED_PLACES: Final = 4096
-_FULL_NOTICE_GAP_S: Final = 30.0
+_REFUSAL_GAP_S: Final = 30.0
 
 
 class Listener(Ears):
@@ -43,12 +53,34 @@ class Listener(Ears):
         self._heard = heard
         self._gaps: dict[int, int | None] = {}
         self._places: OrderedDict[str, Place] = OrderedDict()
-        self._last_full_notice: dict[str, float] = {}
+        self._refused: dict[tuple[str, str], float] = {}
 
     def said(self, message: discord.Message) -> None:
         spoken, me = read_spoken(message), self._me(message.guild)
         self._heard.mark(message)
         self._inbox.put(spoken.place.channel, lambda: self._take(spoken, me))
+
+    def edited(self, message: discord.Message) -> None:
+        """Discord tells of previews that unfold in the same way: only an edit by its author has a time."""
+        spoken, at = read_spoken(message), message.edited_at
+        me = self._me(message.guild)
+        if at is None or not is_new_wording(spoken, me):
+            return
+        spot, text = to_spot(spoken.place.guild, spoken.place.channel, spoken.id), readable(spoken, me)
+        self._inbox.put(spoken.place.channel, lambda: self._intake.edited(spot, text, at.isoformat()))
+
+    def deleted(self, guild: int | None, channel: int, messages: Collection[int]) -> None:
+        place = str(channel)
+        for message in messages:
+            spot = to_spot(_text(guild), place, str(message))
+            self._inbox.put(place, partial(self._intake.deleted, spot))
+
+    def reacted(self, reaction: discord.RawReactionActionEvent) -> None:
+        if str(reaction.user_id) == self._account.user:
+            return
+        place, emoji = str(reaction.channel_id), reaction.emoji.name
+        spot = to_spot(_text(reaction.guild_id), place, str(reaction.message_id))
+        self._inbox.put(place, partial(self._intake.reacted, spot, emoji))
 
     def greeted(self, shard_id: int) -> None:
         self._gaps[shard_id] = self._heard.gap(shard_id)  # now, before new messages move the mark
@@ -73,6 +105,8 @@ class Listener(Ears):
     async def pressed(self, interaction: discord.Interaction, custom_id: str) -> None:
         if custom_id.startswith(STOP_PREFIX):
             await self._commands.stop(interaction, custom_id.removeprefix(STOP_PREFIX))
+        elif custom_id.startswith(RETRY_PREFIX):
+            await self._commands.retry(interaction, custom_id.removeprefix(RETRY_PREFIX))
 
     async def _take(self, spoken: Spoken, me: Me) -> None:
         """Hand one message in. Raises StoreUnavailable; to be called again then."""
@@ -83,8 +117,8 @@ class Listener(Ears):
             return
         verdict = await self._intake.accept(message)
         log.debug("discord.message", extra={"thread_id": message.thread_id, "verdict": verdict})
-        if verdict == "full":
-            await self._say_full(spoken, message)
+        if verdict in ("full", "busy"):
+            await self._say_refused(spoken, message, FULL if verdict == "full" else BUSY)
 
     async def _resolved(self, place: Place) -> Place:
         """Ask Discord what this channel is; without an answer it counts as a thread, where we can simply reply."""
@@ -104,17 +138,19 @@ class Listener(Ears):
             self._places.popitem(last=False)
         return resolved
 
-    async def _say_full(self, spoken: Spoken, message: Message) -> None:
-        """Tell the person that this message was not taken, at most now and then in one conversation."""
+    async def _say_refused(self, spoken: Spoken, message: Message, why: str) -> None:
+        """Tell the person that this message was not taken, at most now and then in one conversation.
+
+        A message that only one person sees exists on Discord as the answer to an interaction alone.
+        """
         now = time.monotonic()
-        self._last_full_notice = {
-            thread: at for thread, at in self._last_full_notice.items() if now - at < _FULL_NOTICE_GAP_S
-        }
-        if message.thread_id in self._last_full_notice:
+        self._refused = {whom: at for whom, at in self._refused.items() if now - at < _REFUSAL_GAP_S}
+        whom = (message.thread_id, message.author.user_id)
+        if whom in self._refused:
             return
-        self._last_full_notice[message.thread_id] = now
+        self._refused[whom] = now
         body = {
-            "content": FULL,
+            "content": why,
             "allowed_mentions": NO_MENTIONS,
             "flags": SUPPRESS_EMBEDS,
             "nonce": f"full-{spoken.id}"[:25],
@@ -125,3 +161,7 @@ class Listener(Ears):
             await self._rest.call("POST", "/channels/{channel}/messages", body, channel=spoken.place.channel)
         except (ApiError, SurfaceError) as exc:
             log.warning("discord.full_not_said", extra={"reason": str(exc)})
+
+
+def _text(guild: int | None) -> str | None:
+    return str(guild) if guild else None

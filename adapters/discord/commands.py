@@ -29,6 +29,7 @@ from core.chat import (
     Message,
     StoreUnavailable,
     SurfaceError,
+    Verdict,
 )
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,9 @@ T = TypeVar("T")
 STORE_AWAY: Final = "I cannot reach my memory just now, so nothing was done. Please try again in a minute."
 FAILED: Final = "Something went wrong on my side, and nothing was done. Please try again."
 FULL: Final = "Too many messages are waiting here already. Please ask again when I have caught up."
+BUSY: Final = "I am still answering here; ask again when I am done."
 NOT_HERE: Final = "I do not answer here. Whoever runs me decides who may use me, and where."
+NOT_THE_NEWEST: Final = "Only the newest answer can be asked for again. Ask the question once more instead."
 FINISHED: Final = "That answer is not being written any more."
 
 _DESCRIPTIONS: Final[dict[CommandName, str]] = {
@@ -48,11 +51,13 @@ _DESCRIPTIONS: Final[dict[CommandName, str]] = {
     "help": "Show what I can do",
 }
 
+_REFUSALS: Final[dict[Verdict, str]] = {"full": FULL, "busy": BUSY, "ignored": NOT_HERE}
+
 Handler = Callable[[discord.Interaction], Coroutine[Any, Any, None]]  # Any: what discord.py asks for
 
 
 class Commands:
-    """Answers the slash commands and the Stop button. `now`: seconds since the epoch."""
+    """Answers the slash commands and the buttons. `now`: seconds since the epoch."""
 
     def __init__(self, intake: Intake, people: Directory, now: Callable[[], float]) -> None:
         self._intake = intake
@@ -72,8 +77,8 @@ class Commands:
             log.exception("discord.ask_failed", extra={"interaction_id": interaction.id})
             await _say(interaction, FAILED)
         else:
-            if verdict in ("full", "ignored"):
-                await _say(interaction, FULL if verdict == "full" else NOT_HERE)
+            if refusal := _REFUSALS.get(verdict):
+                await _say(interaction, refusal)
 
     def _asked(self, interaction: discord.Interaction, question: str, response: str) -> Message:
         place = read_place(interaction.channel, interaction.guild_id)
@@ -125,20 +130,37 @@ class Commands:
 
     async def stop(self, interaction: discord.Interaction, stop: str) -> None:
         """The Stop button under a growing answer. Works for answers of earlier processes, too."""
-        try:
-            await _accepted(interaction.response.defer())
-        except Exception as exc:
-            _log_unanswerable(interaction, exc)
-            return
-        try:
-            text = "" if await self._intake.stop(stop) else FINISHED
-        except StoreUnavailable:
-            text = STORE_AWAY
-        except Exception:
-            log.exception("discord.stop_failed", extra={"interaction_id": interaction.id})
-            text = FAILED
-        if text:
-            await _whisper(interaction, text)
+
+        async def press() -> str:
+            return "" if await self._intake.stop(stop) else FINISHED
+
+        await _pressed(interaction, press)
+
+    async def retry(self, interaction: discord.Interaction, retry: str) -> None:
+        """The Retry button under an answer."""
+
+        async def press() -> str:
+            return NOT_THE_NEWEST if await self._intake.retry(retry) == "old" else ""
+
+        await _pressed(interaction, press)
+
+
+async def _pressed(interaction: discord.Interaction, press: Callable[[], Coroutine[Any, Any, str]]) -> None:
+    """Do what a button says; what `press` gives back is told to that one person."""
+    try:
+        await _accepted(interaction.response.defer())
+    except Exception as exc:
+        _log_unanswerable(interaction, exc)
+        return
+    try:
+        text = await press()
+    except StoreUnavailable:
+        text = STORE_AWAY
+    except Exception:
+        log.exception("discord.press_failed", extra={"interaction_id": interaction.id})
+        text = FAILED
+    if text:
+        await _whisper(interaction, text)
 
 
 def add_commands(tree: app_commands.CommandTree[discord.Client], commands: Commands) -> None:

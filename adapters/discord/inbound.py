@@ -20,7 +20,7 @@ from typing import Literal
 
 from adapters.discord import _names as names
 from adapters.discord.origin import ThreadStart, encode
-from core.chat import Author, Message, Reach
+from core.chat import Author, Message, Reach, Spot
 
 PlaceKind = Literal["direct", "text", "thread", "unknown"]
 """`text`: a guild channel where we open threads.  `unknown`: the gateway has not told us yet what this channel is."""
@@ -102,6 +102,16 @@ def to_message(spoken: Spoken, me: Me) -> Message | None:
         sent_at=names.sent_at(spoken.id),
         origin=encode(start) if start else "",
     )
+
+
+def to_spot(guild: str | None, channel: str, message: str) -> Spot:
+    """A message as core names it; the same as the first of `Message.keys`."""
+    return Spot(names.scope_id(guild), f"{channel}:{message}")
+
+
+def is_new_wording(spoken: Spoken, me: Me) -> bool:
+    """Whether an updated message may say something else than before: a person's, not one of ours that grows."""
+    return spoken.speech and not spoken.automated and spoken.author != me.user
 
 
 def addresses_us(spoken: Spoken, me: Me) -> bool:

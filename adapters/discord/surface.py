@@ -30,6 +30,7 @@ from core.chat import Limits, MessageRef, NotPermitted, Operation, Placement, Pl
 T = TypeVar("T")
 
 STOP_PREFIX: Final = "parley:stop:"
+RETRY_PREFIX: Final = "parley:retry:"
 SUPPRESS_EMBEDS: Final = 1 << 2
 _LOADING: Final = 1 << 7
 """Message flags (message resource, "Message Flags"); LOADING: a deferred answer that nobody has filled yet."""
@@ -308,7 +309,7 @@ def _body(segment: Segment) -> dict[str, object]:
         "content": to_content(segment.text),
         "allowed_mentions": NO_MENTIONS,
         "flags": SUPPRESS_EMBEDS,
-        "components": [_stop_row(segment.stop)] if segment.stop else [],
+        "components": _rows(segment),
     }
 
 
@@ -316,13 +317,27 @@ def _shows(message: Json, body: Json) -> bool:
     """Whether `message`, as Discord answered, is what `body` asked for. White space around it Discord takes away."""
     shown = message.get("content")
     same = not isinstance(shown, str) or shown.strip() == str(body["content"]).strip()
-    return same and bool(message.get("components", body["components"])) == bool(body["components"])
+    return same and _buttons(message.get("components", body["components"])) == _buttons(body["components"])
 
 
-def _stop_row(stop: str) -> Json:
-    """An action row (1) with one grey (2) button (2); "Component Reference"."""
-    button = {"type": 2, "style": 2, "label": "Stop", "custom_id": STOP_PREFIX + stop}
-    return {"type": 1, "components": [button]}
+def _rows(segment: Segment) -> list[Json]:
+    """An action row (1) of grey (2) buttons (2), none for a Segment without any; "Component Reference"."""
+    controls = ((STOP_PREFIX, "Stop", segment.stop), (RETRY_PREFIX, "Retry", segment.retry))
+    buttons = [
+        {"type": 2, "style": 2, "label": label, "custom_id": prefix + value}
+        for prefix, label, value in controls
+        if value
+    ]
+    return [{"type": 1, "components": buttons}] if buttons else []
+
+
+def _buttons(rows: object) -> list[object]:
+    """What the buttons in `rows` hand back."""
+    return [
+        button.get("custom_id")
+        for row in (rows if isinstance(rows, list) else [])
+        for button in row.get("components", ())
+    ]
 
 
 def _asked(placement: Placement, ref: MessageRef) -> Asked | None:

@@ -28,6 +28,7 @@ _STORE_PAUSES_S = (0.5, 1.0, 2.0)
 STORE_DOWN = "I cannot reach my memory just now, so I did not take this in. Please try again in a minute."
 BROKEN = "Something went wrong on my side, so I did not take this in. Please try again; if it stays, tell an admin."
 FULL = "Too many messages are waiting in this thread; please try again in a moment."
+BUSY = "I am still answering here; ask again when I am done."
 _NOT_FOR_YOU = "I am not set up to answer you here. An admin of this workspace can change that."
 _NO_ANSWER = "Slack did not let me post just now. Please try again in a moment."
 _UNINVITED = frozenset({"channel_not_found", "not_in_channel"})
@@ -78,8 +79,8 @@ class Commands:
         if verdict == "accepted":
             return
         await self._withdraw(root)
-        if verdict == "full":
-            await self._say(slash, FULL)
+        if verdict in ("full", "busy"):
+            await self._say(slash, FULL if verdict == "full" else BUSY)
         elif verdict == "ignored":
             await self._say(slash, _NOT_FOR_YOU)
 

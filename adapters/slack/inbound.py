@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapters.slack.entities import mentions, readable, without_leading_mention
-from adapters.slack.place import Place, user_id
-from core.chat import Author, Message, Reach
+from adapters.slack.place import Place, scope_id, user_id
+from core.chat import Author, Message, Reach, Spot
 
 Payload = Mapping[str, Any]
 """JSON from Slack: any shape until one of the functions here has read it."""
 
 STOP_ACTION = "parley_stop"
-"""`action_id` of the Stop button; its value is `Segment.stop`."""
+RETRY_ACTION = "parley_retry"
+"""`action_id` of the buttons; their values are `Segment.stop` and `Segment.retry`."""
 
 Verb = Literal["ask", "usage", "reset", "stop", "help"]
+
+_CONTROLS: Mapping[str, Literal["stop", "retry"]] = {STOP_ACTION: "stop", RETRY_ACTION: "retry"}
 
 _SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
 """Message subtypes in which somebody says something; edits, deletions, joins, topics and the like are not in it."""
@@ -38,13 +41,42 @@ class Me:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """Somebody pressed Stop. channel, thread_ts: where, "" if the payload does not say."""
+    """Somebody pressed a button of ours. value: what the Segment gave it.  channel, thread_ts: where, "" if the payload
+    does not say."""
 
-    stop: str
+    control: Literal["stop", "retry"]
+    value: str
     user: str
     channel: str
     thread_ts: str
     response_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """Somebody edited a message of theirs. text: as `Message.text`.  version: one for each edit."""
+
+    spot: Spot
+    text: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A message is gone."""
+
+    spot: Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """Somebody put a reaction on a message. reaction: the emoji's name, without colons."""
+
+    spot: Spot
+    reaction: str
+
+
+Change = Edited | Deleted | Reacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +141,57 @@ def read_message(body: Payload, me: Me) -> Message | None:
     )
 
 
+def read_change(body: Payload, me: Me) -> Change | None:
+    """Read an `event_callback` in which a message was edited, deleted or reacted to by somebody; None for all else.
+
+    A root with replies leaves a tombstone when it is deleted, told as `message_changed`; an edit by Slack itself (a
+    link that unfolds) has no other words than before.
+    Source: docs.slack.dev, events message_changed, message_deleted, reaction_added; tombstone: 42wim/matterbridge#600.
+    """
+    event = _table(body.get("event"))
+    if event.get("type") == "reaction_added":
+        return _reaction(event, body, me)
+    if event.get("type") != "message":
+        return None
+    channel, before = _text(event.get("channel")), _table(event.get("previous_message"))
+    if event.get("subtype") == "message_deleted":
+        ts = _text(event.get("deleted_ts")) or _text(before.get("ts"))
+        return Deleted(_spot(body, me, channel, ts)) if channel and ts else None
+    now = _table(event.get("message"))
+    ts = _text(now.get("ts"))
+    if event.get("subtype") != "message_changed" or not (channel and ts):
+        return None
+    if now.get("subtype") == "tombstone":
+        return Deleted(_spot(body, me, channel, ts))
+    text = _text(now.get("text"))
+    if _is_ours(now, me) or text == before.get("text"):
+        return None
+    version = _text(_table(now.get("edited")).get("ts")) or _text(event.get("event_ts"))
+    return Edited(_spot(body, me, channel, ts), _words(now, text, me), version)
+
+
+def _reaction(event: Payload, body: Payload, me: Me) -> Reacted | None:
+    item = _table(event.get("item"))
+    channel, ts = _text(item.get("channel")), _text(item.get("ts"))
+    if item.get("type") != "message" or not (channel and ts) or event.get("user") == me.user:
+        return None
+    return Reacted(_spot(body, me, channel, ts), _text(event.get("reaction")))
+
+
+def _spot(body: Payload, me: Me, channel: str, ts: str) -> Spot:
+    return Spot(scope_id(installing_team(body, me)), f"{channel}:{ts}")
+
+
 def read_press(body: Payload) -> Press | None:
-    """Read a `block_actions` payload; None unless our Stop button was pressed."""
+    """Read a `block_actions` payload; None unless a button of ours was pressed."""
     if body.get("type") != "block_actions":
         return None
     for action in _rows(body.get("actions")):
-        if action.get("action_id") == STOP_ACTION:
+        if control := _CONTROLS.get(_text(action.get("action_id"))):
             shown, container = _table(body.get("message")), _table(body.get("container"))
             return Press(
-                stop=_text(action.get("value")),
+                control=control,
+                value=_text(action.get("value")),
                 user=_text(_table(body.get("user")).get("id")),
                 channel=_text(_table(body.get("channel")).get("id")) or _text(container.get("channel_id")),
                 thread_ts=_text(shown.get("thread_ts")) or _text(container.get("thread_ts")),

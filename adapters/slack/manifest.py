@@ -18,6 +18,7 @@ SCOPES = (
     "groups:read",
     "im:history",
     "mpim:history",
+    "reactions:read",
     "users:read",
 )
 EVENTS = (
@@ -27,6 +28,7 @@ EVENTS = (
     "message.groups",
     "message.im",
     "message.mpim",
+    "reaction_added",
     "tokens_revoked",
 )
 

@@ -21,7 +21,7 @@ import re
 
 from markdown_it import MarkdownIt
 
-from adapters.slack.inbound import STOP_ACTION
+from adapters.slack.inbound import RETRY_ACTION, STOP_ACTION
 from core.chat import Segment
 
 Block = dict[str, object]
@@ -78,11 +78,13 @@ def wire_size(text: str) -> int:
 
 
 def message(segment: Segment) -> tuple[str, list[Block]]:
-    """Return `text` and `blocks` of the message that shows `segment`, with a Stop button while it can be stopped."""
+    """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for."""
     shown = segment.text if segment.text.strip() else "…"
     blocks: list[Block] = [markdown_block(shown)]
-    if segment.stop:
-        blocks.append({"type": "actions", "block_id": "parley_actions", "elements": [_stop_button(segment.stop)]})
+    controls = ((STOP_ACTION, "Stop", segment.stop), (RETRY_ACTION, "Retry", segment.retry))
+    buttons = [_button(action, label, value) for action, label, value in controls if value]
+    if buttons:
+        blocks.append({"type": "actions", "block_id": "parley_actions", "elements": buttons})
     return escaped(shown), blocks
 
 
@@ -96,9 +98,8 @@ def quoted(text: str, limit: int = 3000) -> str:
     return "\n".join(f"> {line}" for line in escaped(shown).splitlines())
 
 
-def _stop_button(stop: str) -> Block:
-    label = {"type": "plain_text", "text": "Stop"}
-    return {"type": "button", "action_id": STOP_ACTION, "text": label, "value": stop}
+def _button(action: str, label: str, value: str) -> Block:
+    return {"type": "button", "action_id": action, "text": {"type": "plain_text", "text": label}, "value": value}
 
 
 def _code_lines(text: str) -> list[tuple[int, int]]:

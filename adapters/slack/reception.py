@@ -10,11 +10,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, assert_never
 
 from adapters.slack._web import Web
-from adapters.slack.commands import BROKEN, FULL, STORE_DOWN, Commands
-from adapters.slack.inbound import Me, Payload, Press, event_type, read_message, read_press, read_slash
+from adapters.slack.commands import BROKEN, BUSY, FULL, STORE_DOWN, Commands
+from adapters.slack.inbound import (
+    Change,
+    Deleted,
+    Edited,
+    Me,
+    Payload,
+    Press,
+    Reacted,
+    event_type,
+    read_change,
+    read_message,
+    read_press,
+    read_slash,
+)
 from adapters.slack.people import People
 from adapters.slack.place import Place
 from adapters.slack.whisper import Whisper
@@ -26,6 +39,7 @@ LAST_RETRY = 3
 """`X-Slack-Retry-Num` of the last delivery. Source: docs.slack.dev, "Events API", error handling."""
 
 _NOTHING_TO_STOP = "There is nothing left to stop here."
+_NOT_THE_NEWEST = "Only the newest answer can be asked for again. Ask the question once more instead."
 _REMOVED = frozenset({"app_uninstalled", "tokens_revoked"})
 _RECENT = 1000
 
@@ -78,8 +92,28 @@ class Reception:
     async def _take_event(self, body: Payload, retry: int) -> bool:
         if (kind := event_type(body)) in _REMOVED:
             log.error("slack.app.removed", extra={"event_type": kind})
+        if change := read_change(body, self._me):
+            return await self._take_change(change)
         message = read_message(body, self._me)
         return message is None or await self._take_message(message, retry)
+
+    async def _take_change(self, change: Change) -> bool:
+        try:
+            match change:
+                case Edited(spot, text, version):
+                    await self._intake.edited(spot, text, version)
+                case Deleted(spot):
+                    await self._intake.deleted(spot)
+                case Reacted(spot, reaction):
+                    await self._intake.reacted(spot, reaction)
+                case _:
+                    assert_never(change)
+        except StoreUnavailable:
+            log.warning("slack.change.not_stored", extra={"kind": type(change).__name__})
+            return False
+        except Exception:  # the crash boundary of one event
+            log.exception("slack.change.failed", extra={"kind": type(change).__name__})
+        return True
 
     async def _take_message(self, message: Message, retry: int) -> bool:
         addressed = message.reach != "thread"
@@ -95,22 +129,32 @@ class Reception:
             if addressed:
                 self._tell(message, BROKEN)
             return addressed  # who has been told to try again shall not be answered as well
-        if verdict == "full":
-            self._tell(message, FULL)
+        if verdict in ("full", "busy"):
+            self._tell(message, FULL if verdict == "full" else BUSY)
         return True
 
     async def _take_press(self, press: Press) -> bool:
         try:
-            stopped = await self._intake.stop(press.stop)
+            refusal = await self._pressed(press)
         except StoreUnavailable:  # Slack shows the person that the button failed
             log.warning("slack.press.not_stored", extra={"channel_id": press.channel})
             return False
         except Exception:
             log.exception("slack.press.failed", extra={"channel_id": press.channel})
             return False
-        if not stopped:
-            self._begin(self._answer(press, _NOTHING_TO_STOP))
+        if refusal:
+            self._begin(self._answer(press, refusal))
         return True
+
+    async def _pressed(self, press: Press) -> str:
+        """Do what the button says; why it was not done, "" if it was."""
+        match press.control:
+            case "stop":
+                return "" if await self._intake.stop(press.value) else _NOTHING_TO_STOP
+            case "retry":
+                return _NOT_THE_NEWEST if await self._intake.retry(press.value) == "old" else ""
+            case _:
+                assert_never(press.control)
 
     async def _answer(self, press: Press, markdown: str) -> None:
         if not await self._whisper.answer(press.response_url, markdown):

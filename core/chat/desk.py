@@ -15,13 +15,16 @@ from core.chat.policies import Admission, BusyPolicies, admission
 from core.chat.question import Record
 from core.chat.verbs import verb_in
 from core.errors import StoreUnavailable
-from core.ids import ThreadId
+from core.ids import ScopeId, ThreadId
 from core.sessions import Found, Letter, Mailboxes, Receipt
 
 log = logging.getLogger(__name__)
 
 STOP_REACTIONS = frozenset({"octagonal_sign", "🛑"})
 """As Slack and as Discord say it."""
+
+SEAL_TRIES, SEAL_PAUSE_S = 10, 0.15
+"""The button is there a moment before its Turn is sealed, and a person may be quick."""
 
 _VARIATION = "\N{VARIATION SELECTOR-16}"
 
@@ -100,14 +103,16 @@ class Desk:
 
     async def retry(self, retry: str) -> Retried:
         found = _turn_named(retry)
-        record = Record.load(await self._mailboxes.last(found.thread_id)) if found else None
-        if found is None or record is None:
+        if found is None:
             return "old"
         wish = codec.dump_again(codec.Again(found.number))
-        answer = await self._mailboxes.again(
-            found, record.messages[0].scope, f"retry:{found.number}", wish, reword=False
-        )
-        return "repeated" if answer == "duplicate" else answer
+        scope = ScopeId((await self._mailboxes.facts(found.thread_id)).get("scope", ""))
+        for _ in range(SEAL_TRIES):
+            answer = await self._mailboxes.again(found, scope, f"retry:{found.number}", wish, reword=False)
+            if answer != "busy":
+                return "repeated" if answer == "duplicate" else answer
+            await asyncio.sleep(SEAL_PAUSE_S)
+        return "busy"
 
     async def edited(self, spot: Spot, text: str, version: str) -> None:
         """What waits is answered in its newest words; what is answered, or just being answered, only if that is set."""

@@ -215,6 +215,7 @@ class Running:
     async def bury(self) -> None:
         """Clear its tasks away; they have no effect on anything any more."""
         self.hands.kill()
+        self.worker._draining = True  # a Session that ends now is not begun anew
         await self.end()
         for task in list(self.worker._tasks.values()):
             task.cancel()

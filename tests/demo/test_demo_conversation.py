@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,7 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> <!channel> @eve
 
 def has_button(wire: dict[str, Any]) -> bool:
     """Whether the message can be stopped."""
-    blocks = [block["type"] for block in wire.get("blocks", ())]
-    return "actions" in blocks or bool(wire.get("components"))
+    return '"parley_stop"' in json.dumps(wire) or '"parley:stop:' in json.dumps(wire)
 
 
 def text_of(wire: dict[str, Any]) -> str:

@@ -23,7 +23,9 @@ from core.chat import (
     MessageGone,
     Placement,
     RateLimited,
+    Retried,
     Segment,
+    Spot,
     StoreUnavailable,
     SurfaceUnavailable,
     Verdict,
@@ -36,6 +38,8 @@ class Desk:
 
     messages: list[Message] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
+    retries: list[str] = field(default_factory=list)
+    changes: list[tuple[str, str, str]] = field(default_factory=list)
     calls: list[CommandCall] = field(default_factory=list)
     verdict: Verdict = "accepted"
     away: int = 0
@@ -56,6 +60,23 @@ class Desk:
         self._reach_store()
         self.stops.append(stop)
         return self.running
+
+    async def retry(self, retry: str) -> Retried:
+        self._reach_store()
+        self.retries.append(retry)
+        return "accepted" if self.running else "old"
+
+    async def edited(self, spot: Spot, text: str, version: str) -> None:
+        self._reach_store()
+        self.changes.append(("edited", spot.key, text))
+
+    async def deleted(self, spot: Spot) -> None:
+        self._reach_store()
+        self.changes.append(("deleted", spot.key, ""))
+
+    async def reacted(self, spot: Spot, reaction: str) -> None:
+        self._reach_store()
+        self.changes.append(("reacted", spot.key, reaction))
 
     async def command(self, call: CommandCall) -> str:
         self._reach_store()
@@ -230,6 +251,65 @@ async def test_hostile_markdown_pings_nobody_and_fetches_nothing(room: Room) -> 
     assert len(shown) >= 3
     assert [one.pings for one in shown] == [[]] * len(shown)
     assert [one.unfurls for one in shown] == [[]] * len(shown)
+
+
+async def test_edits_deletions_and_reactions_name_the_message_as_it_came(room: Room) -> None:
+    """Core finds the Turn by the identity the message had; and nothing is lost while the store is away."""
+    question = await room.emulator.say("ben", "general", "@Parley what is a monad?")
+    message = await room.heard()
+    room.desk.away = 1
+    await room.emulator.suppress_previews(question)
+    await room.emulator.edit_message(question, "@Parley what is a functor?")
+    await room.emulator.react("ben", question, "🛑")
+    await room.emulator.delete_message(question)
+    async with asyncio.timeout(10):
+        while len(room.desk.changes) < 3:  # noqa: ASYNC110 - a second try is no event on Discord
+            await asyncio.sleep(0.02)
+    key = message.keys[0]
+    assert room.desk.changes == [("edited", key, "what is a functor?"), ("reacted", key, "🛑"), ("deleted", key, "")]
+
+
+async def test_our_own_growing_answer_is_no_edit(room: Room) -> None:
+    """Discord tells us of each of our edits."""
+    await room.emulator.say("ben", "general", "@Parley hi")
+    message = await room.heard()
+    surface = room.adapter.surface
+    ref = await surface.post(place(message), Segment("a"), "k1")
+    await surface.edit(place(message), ref, Segment("ab"))
+    await surface.delete(place(message), ref)
+    async with asyncio.timeout(10):
+        while not room.desk.changes:  # noqa: ASYNC110 - what reaches core is no event on Discord
+            await asyncio.sleep(0.02)
+    assert room.desk.changes == [("deleted", f"{ref.channel}:{ref.message}", "")]
+
+
+async def test_the_retry_button_reaches_core(room: Room) -> None:
+    """And says so when the answer is not the newest any more."""
+    await room.emulator.say("ben", "general", "@Parley hi")
+    message = await room.heard()
+    ref = await room.adapter.surface.post(place(message), Segment("So", retry="discord:1:2#3"), "k1")
+    shown = next(one for one in room.emulator.messages(int(ref.channel)) if str(one.id) == ref.message)
+    await room.emulator.press("ben", shown, "parley:retry:discord:1:2#3")
+    async with asyncio.timeout(10):
+        while not room.desk.retries:  # noqa: ASYNC110 - what reaches core is no event on Discord
+            await asyncio.sleep(0.02)
+    assert room.desk.retries == ["discord:1:2#3"]
+    room.desk.running = False
+    late = await room.emulator.press("ben", shown, "parley:retry:discord:1:2#3")
+    await room.until(lambda: late.messages)
+    assert "Only the newest" in late.messages[-1].content
+
+
+async def test_a_message_to_a_busy_thread_is_refused_to_each_person_once(room: Room) -> None:
+    """Policy `reject`: silence would look like a fault, and a notice for every word like one too."""
+    room.desk.verdict = "busy"
+    thread = await room.emulator.open_thread("ben", "general", "t")
+    for user in ("ben", "ben", "cleo"):
+        await room.emulator.say(user, thread, "@Parley hi")
+    await room.heard(3)
+    said = lambda: [m for m in room.emulator.messages(thread) if m.author.id == room.emulator.bot_user_id]  # noqa: E731
+    await room.until(lambda: len(said()) == 2)
+    assert all("still answering" in message.content for message in said())
 
 
 async def test_the_stop_button_reaches_core_also_after_a_restart(emulator: DiscordEmulator) -> None:

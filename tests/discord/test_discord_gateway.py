@@ -103,8 +103,8 @@ async def test_what_an_operator_must_mend_ends_the_connection(failure: Exception
 
 
 def test_we_ask_only_for_what_we_use() -> None:
-    """Guilds, messages there and in direct messages, and their text."""
-    assert intents().value == 1 << 0 | 1 << 9 | 1 << 12 | 1 << 15
+    """Guilds; messages, and reactions to them, there and in direct messages; what the messages say."""
+    assert intents().value == 1 << 0 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 15
 
 
 def test_registered_commands_are_compared_by_what_we_define() -> None:

@@ -67,7 +67,7 @@ class House:
             lambda: (
                 (found := self.discord_answers(place))
                 and len(found) >= answers
-                and not any(m.components for m in found)
+                and not any(has_stop_component(m) for m in found)
                 and found
             ),
             timeout,
@@ -75,11 +75,26 @@ class House:
 
 
 def has_stop_button(message: SlackMessage) -> bool:
-    return any(block.get("type") == "actions" for block in message.blocks or ())
+    return "parley_stop" in action_ids(message)
+
+
+def action_ids(message: SlackMessage) -> list[str]:
+    """The buttons under a message."""
+    return [element["action_id"] for block in message.blocks or () for element in block.get("elements", ())]
+
+
+def has_stop_component(message: DiscordMessage) -> bool:
+    return any(one.startswith("parley:stop:") for one in custom_ids(message))
+
+
+def custom_ids(message: DiscordMessage) -> list[str]:
+    """The buttons under a message."""
+    return [button["custom_id"] for row in message.components for button in row["components"]]
 
 
 @asynccontextmanager
-async def a_house(store: Store) -> AsyncIterator[House]:
+async def a_house(store: Store, **changed: Any) -> AsyncIterator[House]:
+    """changed: settings other than those of every house here."""
     async with AsyncExitStack() as stack:
         slack = SlackEmulator()
         discord = DiscordEmulator()
@@ -92,6 +107,7 @@ async def a_house(store: Store) -> AsyncIterator[House]:
             openai_base_url=provider.base_url,
             openai_api_key="test-key",
             parley_admins="slack:UADMIN0",
+            **changed,
         )
         running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from tests.e2e.conftest import House
+from tests.e2e.conftest import House, has_stop_component
 from tests.providers.openai_server import Reply
 
 
@@ -159,7 +159,8 @@ async def test_ask_streams_its_answer_in_place_and_a_reply_goes_on(house: House)
     house.provider.reply(growing(["word "] * 20, 2.0))
     handle = await house.discord.slash("ada", "general", "ask", {"question": "how are you?"})
     answer = await house.discord.wait_for(
-        lambda: next((m for m in handle.messages if m.content.count("word") == 20 and not m.components), None), 10
+        lambda: next((m for m in handle.messages if m.content.count("word") == 20 and not has_stop_component(m)), None),
+        10,
     )
     assert len(answer.history) >= 3
     invoked = await house.slack.slash("ada", "general", "/parley", "ask how are you?")

@@ -63,6 +63,7 @@ class Posted:
     stop: str = ""
     deleted: bool = False
     thread_id: str = ""
+    retry: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class ScriptedSurface:
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         def effect() -> str:
             name = f"m{len(self.messages)}"
-            self.messages[name] = Posted(key, segment.text, segment.stop, thread_id=placement.thread_id)
+            self.messages[name] = Posted(key, segment.text, segment.stop, False, placement.thread_id, segment.retry)
             return name
 
         assert 0 < len(key) <= 25
@@ -147,7 +148,7 @@ class ScriptedSurface:
             message = self.messages[ref.message]
             if message.deleted:
                 raise MessageGone("message_not_found")
-            message.text, message.stop = segment.text, segment.stop
+            message.text, message.stop, message.retry = segment.text, segment.stop, segment.retry
             return ref.message
 
         await self._called("edit", ref.message, segment, effect, placement)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from adapters.emulators.slack.emulator import SlackEmulator
 from adapters.slack import SlackAdapter, SlackSettings
-from core.chat import CommandCall, Message, Verdict
+from core.chat import CommandCall, Message, Retried, Spot, Verdict
 
 
 @dataclass
@@ -22,6 +22,8 @@ class KeepingIntake:
     messages: list[Message] = field(default_factory=list)
     calls: list[CommandCall] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
+    retries: list[str] = field(default_factory=list)
+    changes: list[tuple[str, str, str]] = field(default_factory=list)
     verdict: Verdict | None = None
     failure: Exception | None = None
     gate: asyncio.Event | None = None
@@ -49,6 +51,24 @@ class KeepingIntake:
             raise self.failure
         self.stops.append(stop)
         return stop in self.running
+
+    async def retry(self, retry: str) -> Retried:
+        self.retries.append(retry)
+        return "accepted" if retry in self.running else "old"
+
+    async def edited(self, spot: Spot, text: str, version: str) -> None:
+        await self._changed("edited", spot, text)
+
+    async def deleted(self, spot: Spot) -> None:
+        await self._changed("deleted", spot, "")
+
+    async def reacted(self, spot: Spot, reaction: str) -> None:
+        await self._changed("reacted", spot, reaction)
+
+    async def _changed(self, kind: str, spot: Spot, text: str) -> None:
+        if self.failure:
+            raise self.failure
+        self.changes.append((kind, spot.key, text))
 
     async def command(self, call: CommandCall) -> str:
         self.attempts += 1

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.inbound import Me, read_message, read_press, read_slash
-from core.chat import Message
+from adapters.slack.inbound import Deleted, Edited, Me, Reacted, read_change, read_message, read_press, read_slash
+from core.chat import Message, ScopeId, Spot
 
 ME = Me(team="T111", user="UBOT", bot="BBOT", name="parley")
 FIXTURES = Path(os.environ.get("PARLEY_FIXTURES", Path(__file__).parents[2].parent / "shared" / "fixtures")) / "slack"
@@ -152,7 +152,13 @@ def test_a_press_of_our_button_hands_back_its_value() -> None:
     payload |= {"container": {"message_ts": "17.1", "thread_ts": "16.0"}, "response_url": "http://x"}
     press = read_press(payload)
     assert press is not None
-    assert (press.stop, press.user, press.channel, press.thread_ts) == ("turn-7", "U1", "C1", "16.0")
+    assert (press.control, press.value, press.user, press.channel, press.thread_ts) == (
+        "stop",
+        "turn-7",
+        "U1",
+        "C1",
+        "16.0",
+    )
     assert read_press(payload | {"actions": [action | {"action_id": "other"}]}) is None
     assert read_press({"type": "view_submission"}) is None
 
@@ -250,3 +256,51 @@ def test_recorded_payloads_say_what_they_said(name: str, me: str, expected: tupl
     message = read_message(payload, Me("T111", me, "BBOT"))
     read_as = message and (message.thread_id, message.reach, message.text, message.author.kind)
     assert read_as == expected
+
+
+SPOT = Spot(ScopeId("slack:T111"), "C1:17.01")
+
+
+def changed(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    return body(subtype="message_changed", message={"ts": "17.01"} | now, previous_message=before, text=None, ts="18.0")
+
+
+def test_an_edit_is_read_as_the_message_was() -> None:
+    """Core compares the words with those it has: our mention must be gone from both."""
+    now = {"user": "U1", "text": "<@UBOT> better", "edited": {"ts": "18.5"}}
+    assert read_change(changed(now, {"text": "<@UBOT> good"}), ME) == Edited(SPOT, "better", "18.5")
+
+
+def test_what_changes_without_new_words_is_no_edit() -> None:
+    """Slack tells of links that unfold, and of our own growing answers, by the same event."""
+    assert read_change(changed({"user": "U1", "text": "a"}, {"text": "a"}), ME) is None
+    assert read_change(changed({"user": "UBOT", "text": "ab"}, {"text": "a"}), ME) is None
+    assert read_change(changed({"user": "U2", "bot_id": "BBOT", "text": "ab"}, {"text": "a"}), ME) is None
+    assert read_change(body(text="<@UBOT> hi"), ME) is None
+
+
+def test_a_deletion_is_read_in_both_of_its_forms() -> None:
+    """A root that has replies leaves a tombstone, told as a change."""
+    gone = body(subtype="message_deleted", deleted_ts="17.01", previous_message={"ts": "17.01"}, ts="18.0")
+    assert read_change(gone, ME) == Deleted(SPOT)
+    tombstone = {"subtype": "tombstone", "user": "USLACKBOT", "text": "This message was deleted."}
+    assert read_change(changed(tombstone, {"text": "hi"}), ME) == Deleted(SPOT)
+
+
+def test_a_reaction_names_its_message() -> None:
+    """And one of our own says nothing to us."""
+    event = {"type": "reaction_added", "reaction": "octagonal_sign", "item": {"type": "message", "channel": "C1"}}
+    event["item"]["ts"] = "17.01"  # type: ignore[index]
+    assert read_change(body(**event), ME) == Reacted(SPOT, "octagonal_sign")
+    assert read_change(body(**event | {"user": "UBOT"}), ME) is None
+    assert read_change(body(**event | {"item": {"type": "file"}}), ME) is None
+
+
+@given(
+    st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=8)
+)
+def test_no_payload_is_too_odd_to_be_read(odd: Any) -> None:
+    """Whatever Slack adds one day must not end the connection."""
+    for kind in ("message_changed", "message_deleted"):
+        read_change(body(subtype=kind, message=odd, previous_message=odd, deleted_ts=odd), ME)
+    read_change(body(type="reaction_added", item=odd, reaction=odd), ME)

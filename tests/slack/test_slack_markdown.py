@@ -104,6 +104,13 @@ def test_a_stop_button_carries_the_stop_value_and_goes_away() -> None:
     assert [block["type"] for block in done] == ["markdown"]
 
 
+def test_a_retry_button_carries_its_own_value() -> None:
+    """It stands where the Stop button was."""
+    _, blocks = message(Segment("hi", retry="turn-7"))
+    (button,) = blocks[1]["elements"]  # type: ignore[misc]
+    assert (button["action_id"], button["value"]) == ("parley_retry", "turn-7")  # type: ignore[index]
+
+
 def test_an_empty_segment_still_shows_something() -> None:
     """Slack refuses a message without text."""
     assert message(Segment(" \n"))[0] == "…"
