@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -77,7 +78,11 @@ def _storable(content: Any) -> Any:
     try:
         pydantic_core.to_json(content, bytes_mode="base64")
     except ValueError:
-        return pydantic_core.to_jsonable_python(content, bytes_mode="base64", fallback=str)
+        said = json.dumps(
+            pydantic_core.to_jsonable_python(content, bytes_mode="base64", fallback=str), ensure_ascii=False
+        )
+        # file names, among others, may hold half a surrogate pair, which can be neither sent nor stored
+        return json.loads(said.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     return content
 
 

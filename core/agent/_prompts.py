@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from core.agent._threads import in_thread
 from core.agent.tools import RunContext
 
 __all__ = ["Instructions", "SystemPrompt", "Validator"]
@@ -17,8 +17,7 @@ async def _call(function: Callable[..., Any], *args: Any) -> Any:
     """Call `function`, a plain one in a thread."""
     if inspect.iscoroutinefunction(function):
         return await function(*args)
-    result = await asyncio.to_thread(function, *args)
-    return await result if inspect.isawaitable(result) else result
+    return await in_thread(function, *args)
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:

@@ -7,7 +7,6 @@ agent built per request pays for it once.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import types
 import typing
@@ -21,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 from typing_extensions import is_typeddict  # knows its own kind and that of typing
 
+from core.agent._threads import in_thread
 from core.models.errors import UserError
 
 __all__ = ["FunctionSchema", "function_schema", "is_object_type", "object_schema"]
@@ -61,8 +61,7 @@ class FunctionSchema:
             named["agent"] = ctx.agent
         if self.is_async:
             return await function(*positional, **named)
-        result = await asyncio.to_thread(function, *positional, **named)
-        return await result if inspect.isawaitable(result) else result
+        return await in_thread(function, *positional, **named)
 
     def _arguments(self, args: str | dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         if isinstance(args, str):

@@ -329,3 +329,28 @@ async def test_what_is_too_much_is_refused_of_the_arguments_but_not_within_them(
     assert "additionalProperties" not in tool.definition.parameters_json_schema["$defs"]["Point"]
     with pytest.raises(pydantic.ValidationError, match="Extra inputs are not permitted"):
         await tool.call({"point": {"x": 1}, "slow": True}, ctx)
+
+
+@pytest.mark.parametrize("where", ["tool", "prompt", "validator"])
+async def test_a_plain_function_that_runs_out_of_items_ends_the_run(where: str) -> None:
+    """No future can hold a StopIteration; the run would wait for ever."""
+
+    def first(*_: Any) -> Any:
+        return next(iter(()))
+
+    agent = Agent(Scripted([call("t")] if where == "tool" else ["ok"]))
+    {"tool": agent.tool_plain(name="t"), "prompt": agent.system_prompt, "validator": agent.result_validator}[where](
+        first
+    )
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="first raised StopIteration"):
+            await agent.run("x")
+
+
+async def test_what_a_tool_returns_can_always_be_stored() -> None:
+    """Names of files may hold bytes that are no text."""
+    agent = Agent(Scripted([call("t")], ["ok"]), tools=[Tool(lambda: {"file": "a\udc80b"}, name="t")])
+    result = await agent.run("x")
+    [part] = result.all_messages()[2].parts
+    assert isinstance(part, ToolReturnPart) and part.content == {"file": "a\ufffdb"}
+    assert b"tool-return" in result.all_messages_json()
