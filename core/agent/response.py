@@ -44,6 +44,18 @@ class RunEvent(StrEnum):
 
 
 @dataclass
+class _Past:
+    """What stays of a run in a response that was copied or stored: none of its model, its deps and its agent."""
+
+    messages: list[ModelMessage]
+    before: int
+    usage: Usage
+
+    def new_messages(self) -> list[ModelMessage]:
+        return self.messages[self.before :]
+
+
+@dataclass
 class RunResponse:
     """One event of a run, or the whole of it.
 
@@ -77,7 +89,14 @@ class RunResponse:
     context: list[MessageContext] | None = None
     extra_data: RunResponseExtraData | None = None
     created_at: int = field(default_factory=lambda: int(time()))
-    _run: Run[Any] | None = field(default=None, repr=False, compare=False)
+    _run: Run[Any] | _Past | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: the response holds what it knows, and nothing it would have to share with the run."""
+        state = self.__dict__.copy()
+        if (run := self._run) is not None:
+            state["_run"] = _Past(run.messages, len(run.messages) - len(run.new_messages()), run.usage)
+        return state
 
     def usage(self) -> Usage:
         """What the run has used so far."""

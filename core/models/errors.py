@@ -24,6 +24,7 @@ AgentRunError                    everything a run can end in
 
 from __future__ import annotations
 
+import copyreg
 import json
 from typing import Any, ClassVar
 
@@ -92,6 +93,10 @@ class AgentRunError(RuntimeError):
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy, which would call the class with its text, where others want a status or a limit."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in typeshed
 
 
 class UsageLimitExceeded(AgentRunError):

@@ -1,8 +1,11 @@
 """What a `RunResponse` holds, and what a run takes, under the names that Agno's users know."""
 
 import asyncio
+import copy
 import dataclasses
 import json
+import pickle
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -381,3 +384,14 @@ async def test_a_provider_that_failed_is_asked_again(stream: bool, how: str) -> 
             await agent.run("x", **asked)
         await agent.aclose()
     assert len(server.requests) == 7
+
+
+async def test_a_result_can_be_copied_and_pickled() -> None:
+    """Without what it came from: a model with its connections is nobody's to copy."""
+    locked = threading.Lock()
+    agent = Agent(echo(), deps_type=Any)
+    result = await agent.run("one", deps=locked)
+    for again in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result), copy.copy(result)):
+        assert again == result and again.data == result.data
+        assert again.all_messages() == result.all_messages() and again.new_messages() == result.new_messages()
+        assert again.usage() == result.usage()

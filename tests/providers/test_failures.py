@@ -1,5 +1,7 @@
 """What a refusal means, and whether to try again: decided without waiting."""
 
+import copy
+import pickle
 import time
 from email.utils import formatdate
 from typing import Any
@@ -128,3 +130,21 @@ def test_proxies_are_never_used_for_this_machine(monkeypatch: pytest.MonkeyPatch
         assert proxy_for(local) is None
     assert proxy_for("http://api.example/v1") == "http://proxy.example:3128"
     assert proxy_for("https://api.example/v1") is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ModelHTTPError(500, "gpt", {"error": "x"}),
+        errors.ModelRateLimited(429, "gpt", None, 2.5),
+        errors.ModelTimeout("idle", 3.0, "gpt"),
+        errors.UnexpectedModelBehavior("odd", '{"a": 1}'),
+        errors.RunTimeout(3.0),
+        errors.UsageLimitExceeded("too much"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_can_be_copied_and_pickled(error: errors.AgentRunError) -> None:
+    """They cross processes, as those of a worker do."""
+    for again in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error), copy.copy(error)):
+        assert type(again) is type(error) and str(again) == str(error) and vars(again) == vars(error)
