@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import dataclasses
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import FrameType, NoneType
-from typing import Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeGuard, cast, overload
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeGuard, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -21,7 +18,9 @@ from core.agent._capture import history_of_run
 from core.agent._inputs import RunInputs
 from core.agent._loop_thread import private_loop
 from core.agent._output import ResultSchema
+from core.agent._override import Overridable, Unset
 from core.agent._prompts import Instructions, SystemPrompt, Validator
+from core.agent._registered import Registered
 from core.agent._run import EndStrategy, Plan, Run
 from core.agent.events import Record, RunEvents
 from core.agent.instrumentation import InstrumentationSettings
@@ -29,7 +28,7 @@ from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, Use
 from core.agent.response import RunEvent
 from core.agent.result import AgentRunResult, StreamedRunResult
 from core.agent.sync_events import SyncRunEvents
-from core.agent.tools import AgentDepsT, RunContext, Tool, ToolFuncEither, ToolOptions
+from core.agent.tools import AgentDepsT, Tool, ToolFuncEither
 from core.messages import ModelMessage, UserContent
 from core.models.base import Model
 from core.models.errors import UserError
@@ -44,38 +43,10 @@ Prompt: TypeAlias = str | Sequence[UserContent]
 Texts: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., Any]]
 MARKDOWN = "Use markdown to format your answers."
 OtherDataT = TypeVar("OtherDataT")
-AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
-ValidatorFunction = TypeVar("ValidatorFunction", bound=Callable[..., Any])
-P = ParamSpec("P")
-T = TypeVar("T")
-PromptFunction: TypeAlias = (
-    Callable[[RunContext[AgentDepsT]], str]
-    | Callable[[RunContext[AgentDepsT]], Awaitable[str]]
-    | Callable[[], str]
-    | Callable[[], Awaitable[str]]
-)
-
-
 NO_MODEL = "`model` must be set either when creating the agent or when calling it."
 
 
-class _Unset:
-    """Tells "not given" from None."""
-
-
-UNSET = _Unset()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Override:
-    deps: Any = UNSET
-    model: Any = UNSET
-
-
-_overrides: ContextVar[dict[int, _Override]] = ContextVar("agent_overrides")
-
-
-class Agent(Generic[AgentDepsT, ResultDataT]):
+class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT]):
     """Answers prompts with a model, calling tools on the way.
 
     model: a `Model` or a name such as "openai:gpt-4o"; may be left to each run.
@@ -156,7 +127,6 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         framing = [*([description] if description else []), *([MARKDOWN] if markdown else [])]
         self._instructions: list[Instructions] = [SystemPrompt(text) for text in (*framing, *given)]
         self._validators: list[Validator] = []
-        self._override = _Override()
         self._function_tools: dict[str, Tool[AgentDepsT]] = {}
         for tool in tools:
             self._register(tool if isinstance(tool, Tool) else Tool(tool))
@@ -473,80 +443,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         else:
             pprint_run_response(self.run_sync(user_prompt, **options), **shown)
 
-    # --- decorators ---
-
-    @overload
-    def system_prompt(self, func: PromptFunction[AgentDepsT], /) -> PromptFunction[AgentDepsT]: ...
-    @overload
-    def system_prompt(
-        self, /, *, dynamic: bool = False
-    ) -> Callable[[PromptFunction[AgentDepsT]], PromptFunction[AgentDepsT]]: ...
-    def system_prompt(self, func: Callable[..., Any] | None = None, /, *, dynamic: bool = False) -> Any:
-        """Register a function (of nothing, or of `RunContext`) that writes a system prompt.
-
-        dynamic: write it anew in a conversation that goes on.
-        """
-        return self._decorate(func, lambda f: self._system_prompts.append(SystemPrompt(f, dynamic)))
-
-    def instructions(self, func: PromptFunction[AgentDepsT], /) -> PromptFunction[AgentDepsT]:
-        """Register a function (of nothing, or of `RunContext`) that writes instructions for each request."""
-        self._instructions.append(SystemPrompt(func))
-        return func
-
-    def result_validator(self, func: ValidatorFunction, /) -> ValidatorFunction:
-        """Register a function of ([RunContext,] data) that returns the data or raises `ModelRetry`."""
-        self._validators.append(Validator(func))
-        return func
-
-    @overload
-    def tool(
-        self, func: Callable[Concatenate[RunContext[AgentDepsT], P], T], /
-    ) -> Callable[Concatenate[RunContext[AgentDepsT], P], T]: ...
-    @overload
-    def tool(
-        self, /, **options: Unpack[ToolOptions]
-    ) -> Callable[
-        [Callable[Concatenate[RunContext[AgentDepsT], P], T]], Callable[Concatenate[RunContext[AgentDepsT], P], T]
-    ]: ...
-    def tool(self, func: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-        """Register a function tool whose first parameter is a `RunContext`."""
-        return self._decorate(func, lambda f: self._register(_tool(f, True, options)))
-
-    @overload
-    def tool_plain(self, func: AnyFunction, /, **options: Unpack[ToolOptions]) -> AnyFunction: ...
-    @overload
-    def tool_plain(self, /, **options: Unpack[ToolOptions]) -> Callable[[AnyFunction], AnyFunction]: ...
-    def tool_plain(self, func: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-        """Register a function tool that does not need the `RunContext`."""
-        return self._decorate(func, lambda f: self._register(_tool(f, False, options)))
-
-    @contextmanager
-    def override(self, *, deps: Any = UNSET, model: Model | str | _Unset = UNSET) -> Iterator[None]:
-        """Use these deps and this model in every run started within the context.
-
-        Inside a task other tasks do not notice; outside of any, as in a test's fixture, it holds for the whole program.
-        """
-        before = self._overridden()
-        mine = _Override(
-            before.deps if isinstance(deps, _Unset) else deps,
-            before.model if isinstance(model, _Unset) else infer_model(model),
-        )
-        if asyncio._get_running_loop() is None:  # a fixture, or a script: whatever it calls may be another context
-            outer, self._override = self._override, mine
-            try:
-                yield
-            finally:
-                self._override = outer
-            return
-        token = _overrides.set({**_overrides.get({}), id(self): mine})
-        try:
-            yield
-        finally:
-            _overrides.reset(token)
-
-    def _overridden(self) -> _Override:
-        """What `override` says here and now; that of the task goes over that of the program."""
-        return _overrides.get({}).get(id(self), self._override)
+    # --- control ---
 
     @property
     def last_run_messages(self) -> list[ModelMessage]:
@@ -587,7 +484,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
         plan = Plan(
             prompt=asked.prompt,
             model=self._model(asked.model, override.model),
-            deps=asked.deps if isinstance(override.deps, _Unset) else override.deps,
+            deps=asked.deps if isinstance(override.deps, Unset) else override.deps,
             settings=merge_model_settings(self.model_settings, asked.settings),
             limits=asked.limits or UsageLimits(),
             result=result,
@@ -611,7 +508,7 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
 
     def _model(self, given: Model | str | None, overriding: Any) -> Model:
         """The model of a run. There must be one also where it is overridden: what a test runs should run outside it."""
-        if not isinstance(overriding, _Unset):
+        if not isinstance(overriding, Unset):
             if given is None and self.model is None:
                 raise UserError(f"{NO_MODEL} (Even when `override(model=...)` is customizing the model that is called)")
             return infer_model(overriding)
@@ -623,26 +520,6 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
             self.model = infer_model(self.model)
         return self.model
 
-    def _register(self, tool: Tool[AgentDepsT]) -> None:
-        if tool.name in self._function_tools:
-            raise UserError(f"Tool name conflicts with existing tool: {tool.name!r}")
-        if tool.name in self._result_schema.tools:
-            raise UserError(f"Tool name conflicts with result schema name: {tool.name!r}")
-        if tool.max_retries is None:  # in a copy: the same tool may serve other agents
-            tool = copy.copy(tool)
-            tool.max_retries = self._retries
-        self._function_tools[tool.name] = tool
-
-    @staticmethod
-    def _decorate(func: Callable[..., Any] | None, register: Callable[[Any], None]) -> Any:
-        """`register` the function, as @decorator or as @decorator(...)."""
-
-        def decorator(function: Callable[..., Any]) -> Callable[..., Any]:
-            register(function)
-            return function
-
-        return decorator if func is None else decorator(func)
-
     def _infer_name(self, frame: FrameType) -> None:
         """Take the name of the caller's variable this agent is bound to."""
         for variables in (frame.f_locals, frame.f_globals):
@@ -650,9 +527,3 @@ class Agent(Generic[AgentDepsT, ResultDataT]):
                 if value is self and name != "self":
                     self.name = name
                     return
-
-
-def _tool(function: Callable[..., Any], takes_ctx: bool, options: ToolOptions) -> Tool[Any]:
-    """A tool with the options of the decorators, whose `retries` is a tool's `max_retries`."""
-    given: dict[str, Any] = {**options}
-    return Tool(function, takes_ctx=takes_ctx, max_retries=given.pop("retries", None), **given)
