@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
 
 import pydantic
 from typing_extensions import TypeVar
@@ -51,6 +52,8 @@ class End(Generic[ResultDataT]):
 class UserPromptNode:
     """The prompt, before anything was done with it."""
 
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # as in annotations of code written for the first face
+
     user_prompt: str | Sequence[UserContent]
 
     async def run(self, run: Run[Any]) -> ModelRequestNode:
@@ -60,6 +63,8 @@ class UserPromptNode:
 @dataclass
 class ModelRequestNode:
     """A request about to be sent."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     request: ModelRequest
     _asked: bool = field(default=False, repr=False, compare=False)
@@ -92,6 +97,8 @@ class ModelRequestNode:
 @dataclass
 class CallToolsNode:
     """A response about to be acted on."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     model_response: ModelResponse
     _parts: list[ModelRequestPart] = field(default_factory=list, repr=False, compare=False)
@@ -137,6 +144,8 @@ AgentNode: TypeAlias = UserPromptNode | ModelRequestNode | CallToolsNode
 
 class AgentStream:
     """One response while it streams: iterate for its events, or take its output as it grows."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     def __init__(self, run: Run[Any], events: AsyncGenerator[LoopEvent, None]) -> None:
         self._run = run
@@ -202,6 +211,12 @@ class AgentRun(Generic[ResultDataT]):
 
     Iteration begins with what comes of the prompt, the first ModelRequestNode; `next_node` is the UserPromptNode then.
     """
+
+    if not TYPE_CHECKING:  # code written for the first face names the deps too
+
+        def __class_getitem__(cls, parameters: Any) -> Any:
+            both = isinstance(parameters, tuple) and len(parameters) == 2
+            return super().__class_getitem__(parameters[1] if both else parameters)
 
     def __init__(self, run: Run[ResultDataT]) -> None:
         self.ctx = run

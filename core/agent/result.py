@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 import pydantic
 from typing_extensions import TypeVar
@@ -95,6 +95,12 @@ class StreamedRunResult(Generic[ResultDataT]):
     Text streams at once. It is the result only when its response ends without a tool call; otherwise it was said on the
     way, and streaming goes on with the next response, after an empty line.
     """
+
+    if not TYPE_CHECKING:  # code written for the first face names the deps too
+
+        def __class_getitem__(cls, parameters: Any) -> Any:
+            both = isinstance(parameters, tuple) and len(parameters) == 2
+            return super().__class_getitem__(parameters[1] if both else parameters)
 
     def __init__(self, run: Run[ResultDataT], events: AsyncIterator[LoopEvent]) -> None:
         self._run = run

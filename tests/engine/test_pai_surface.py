@@ -15,6 +15,7 @@ import pytest
 
 import core
 from core import ModelHTTPError, Tool, UnexpectedModelBehavior, Usage, UsageLimitExceeded, UsageLimits, UserError
+from core.agent import AgentRun, AgentStream
 from core.messages import (
     AudioUrl,
     BinaryContent,
@@ -267,3 +268,13 @@ def test_a_tool_is_made_of_keyword_arguments() -> None:
     assert (tool.name, tool.description, tool.takes_ctx, tool.max_retries) == ("f", "Do it.", False, None)
     assert tool.prepare is None and tool.function is f
     assert Tool(f, name="g", description="Other.", max_retries=3).max_retries == 3
+
+
+def test_annotations_may_name_deps_and_result() -> None:
+    """As they are evaluated when a function is defined; code written for the first face has both."""
+    for kind in (core.StreamedRunResult, AgentRun, AgentStream):
+        assert kind[None, str] is not None  # type: ignore[misc,index]
+    for node in (core.UserPromptNode, core.ModelRequestNode, core.CallToolsNode):
+        assert node[None, str].__origin__ is node  # type: ignore[misc,index]
+    assert core.StreamedRunResult[str] == core.StreamedRunResult[None, str]  # type: ignore[misc]
+    assert core.Agent[None, str] is not None and core.AgentRunResult[str] is not None
