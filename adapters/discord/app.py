@@ -76,6 +76,7 @@ class DiscordAdapter:
         except BaseException:
             await self._rest.aclose()
             raise
+        self._surface.own_user = self._account.user
         log.info("discord.opened", extra={"user_id": self._account.user})
 
     async def listen(self, intake: Intake) -> None:

@@ -20,7 +20,7 @@ from typing import Literal
 
 from adapters.discord import _names as names
 from adapters.discord.origin import ThreadStart, encode
-from core.chat import Author, Message, Reach, Spot
+from core.chat import Author, Message, Reach, Said, Spot
 
 PlaceKind = Literal["direct", "text", "thread", "unknown"]
 """`text`: a guild channel where we open threads.  `unknown`: the gateway has not told us yet what this channel is."""
@@ -152,6 +152,31 @@ def readable(spoken: Spoken, me: Me) -> str:
         return f"{sign}{name}" if name else match[0]
 
     return re.sub(r"<(?P<kind>@&|@!?|#)(?P<id>\d+)>", shown, text).strip()
+
+
+def said_in(message: object, own_user: str) -> Said | None:
+    """Read a message object of the REST API as something that was said; None for notices of Discord's own."""
+    if not isinstance(message, Mapping):
+        return None
+    if message.get("type") == _STARTER:
+        return said_in(message.get("referenced_message"), own_user)
+    author = message.get("author")
+    if message.get("type") not in _SPOKEN or not isinstance(author, Mapping):
+        return None
+    mentioned = message.get("mentions")
+    users = {str(one.get("id")): _shown_name(one) for one in mentioned} if isinstance(mentioned, list) else {}
+    text = re.sub(r"<@!?(\d+)>", lambda found: f"@{users.get(found[1], found[1])}", str(message.get("content") or ""))
+    return Said(_shown_name(author), text, str(author.get("id")) == own_user)
+
+
+_SPOKEN = frozenset({0, 19, 20, 23})
+_STARTER = 21
+"""Message types: default, reply, the answers to commands; and the first message of a thread that was opened on another
+message, which it refers to ("Message Types")."""
+
+
+def _shown_name(user: Mapping[str, object]) -> str:
+    return str(user.get("global_name") or user.get("username") or user.get("id") or "someone")
 
 
 def thread_name(text: str, author_name: str) -> str:

@@ -22,10 +22,11 @@ from adapters.discord import _errors as errors
 from adapters.discord._errors import ApiError, to_surface_error
 from adapters.discord._names import channel_of
 from adapters.discord._rest import Json, Rest, text_of
+from adapters.discord.inbound import said_in
 from adapters.discord.limits import LIMITS
 from adapters.discord.markdown import to_content
 from adapters.discord.origin import Asked, ThreadStart, decode
-from core.chat import Limits, MessageRef, NotPermitted, Operation, Placement, PlacementGone, Segment
+from core.chat import Limits, MessageRef, NotPermitted, Operation, Placement, PlacementGone, Said, Segment
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ class DiscordSurface:
     def __init__(self, rest: Rest, now: Callable[[], float] = time.time) -> None:
         self._rest = rest
         self._now = now
+        self.own_user = ""
+        """Our id among the authors of messages; whoever opens the connection knows it."""
         self._places: OrderedDict[str, _Spot] = OrderedDict()
         self._filled: OrderedDict[str, str] = OrderedDict()
         self._dead_tokens: OrderedDict[str, str] = OrderedDict()
@@ -94,6 +97,32 @@ class DiscordSurface:
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         await self._settled(f"message:{ref.message}", lambda: self._delete(placement, ref))
+
+    async def earlier(self, placement: Placement, before: str, most: int) -> list[Said]:
+        """What stands in the thread above the question. See `core.chat.ThreadReader`.
+
+        A mention in a text channel begins a thread of its own: what others talk about there is not ours to read.
+        """
+        if decode(placement.origin) is not None:
+            return []
+        return await self._settled(f"read:{placement.thread_id}", lambda: self._earlier(placement, before, most))
+
+    async def _earlier(self, placement: Placement, before: str, most: int) -> list[Said]:
+        """Newest first, at most 100 a call ("Get Channel Messages"); the first message of a thread that was opened on
+        another one stands for that one."""
+        channel, message = channel_of(placement.thread_id), before.rpartition(":")[2]
+        path = "/channels/{channel}/messages?limit={limit}&before={before}"
+        answer = await self._rest.call("GET", path, channel=channel, limit=str(most), before=message)
+        items = answer.get("items")
+        newest = [said for item in items if (said := said_in(item, self.own_user))] if isinstance(items, list) else []
+        if isinstance(items, list) and len(items) == most:  # there is more above: what began the thread is worth most
+            newest = newest[: most - 1] + await self._beginning(channel)
+        return newest[::-1]
+
+    async def _beginning(self, channel: str) -> list[Said]:
+        path = "/channels/{channel}/messages?limit=1&after=0"
+        items = (await self._rest.call("GET", path, channel=channel)).get("items")
+        return [said for item in items if (said := said_in(item, self.own_user))] if isinstance(items, list) else []
 
     async def aclose(self) -> None:
         """Let the calls under way finish, within a bound."""

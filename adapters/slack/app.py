@@ -20,6 +20,7 @@ from slack_bolt.response import BoltResponse
 from adapters.slack._web import Web, quiet_sdk_logs
 from adapters.slack.inbound import Me
 from adapters.slack.link import SocketLink
+from adapters.slack.people import People
 from adapters.slack.preflight import check_settings, check_socket_mode, identify
 from adapters.slack.reception import Reception
 from adapters.slack.settings import SlackSettings
@@ -82,7 +83,7 @@ class SlackAdapter:
             await connection.aclose()
             raise
         self._web, self._me = connection, me
-        self._surface = SlackSurface(connection.client)
+        self._surface = SlackSurface(connection.client, me, People(connection.client))
         self._bolt = _bolt(self._settings, connection, me, self._take)
 
     async def listen(self, intake: Intake) -> None:

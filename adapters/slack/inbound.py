@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from adapters.slack.entities import mentions, readable, without_leading_mention
 from adapters.slack.place import Place, scope_id, user_id
-from core.chat import Author, Message, Reach, Spot
+from core.chat import Author, Message, Reach, Said, Spot
 
 Payload = Mapping[str, Any]
 """JSON from Slack: any shape until one of the functions here has read it."""
@@ -180,6 +180,20 @@ def _reaction(event: Payload, body: Payload, me: Me) -> Reacted | None:
 
 def _spot(body: Payload, me: Me, channel: str, ts: str) -> Spot:
     return Spot(scope_id(installing_team(body, me)), f"{channel}:{ts}")
+
+
+def is_spoken(message: Payload) -> bool:
+    """Whether a message, as conversations.replies gives it, is something that somebody said."""
+    return _text(message.get("subtype")) in _SPOKEN and not message.get("hidden")
+
+
+def said_in(message: Payload, me: Me, names: Mapping[str, str]) -> Said:
+    """Read such a message. names: of people, by id; also those that are mentioned."""
+    user = _text(message.get("user"))
+    profile = _table(message.get("user_profile"))
+    name = names.get(user) or _text(profile.get("display_name")) or _text(message.get("username")) or user
+    words = readable(_text(message.get("text")), {me.user: me.name, **names}).strip()
+    return Said(name or "an app", words or _file_names(message), _is_ours(message, me))
 
 
 def read_press(body: Payload) -> Press | None:

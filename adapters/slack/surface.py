@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
+from adapters.slack.inbound import Me, is_spoken, said_in
 from adapters.slack.limits import LIMITS
 from adapters.slack.markdown import message
-from adapters.slack.place import Place
+from adapters.slack.place import Place, user_id
 from core.chat import (
+    Directory,
     Limits,
     MessageGone,
     MessageRef,
@@ -21,6 +25,7 @@ from core.chat import (
     Placement,
     PlacementGone,
     RateLimited,
+    Said,
     Segment,
     SurfaceError,
     SurfaceUnavailable,
@@ -39,6 +44,7 @@ _PAGES = 10
 
 class SlackSurface:
     """One workspace. `client` must not retry by itself; whoever made its session closes it.
+    me, people: who we and the others are, for reading a thread.
 
     When Slack refuses the blocks of a Segment, the same Segment is sent once more as plain `text`. What grows in that
     thread is then shown as `text` until blocks are taken there again: a finished Segment is always tried with them. A
@@ -47,8 +53,16 @@ class SlackSurface:
     now: a clock in seconds.
     """
 
-    def __init__(self, client: AsyncWebClient, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        me: Me | None = None,
+        people: Directory | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
+        self._me = me or Me("", "")
+        self._people = people
         self._now = now
         self._statuses = True
         self._plain: dict[str, None] = {}  # threads whose blocks were refused last
@@ -141,20 +155,50 @@ class SlackSurface:
 
     async def _search(self, placement: Placement, key: str) -> MessageRef | None:
         place = Place.of(placement.thread_id)
-        args: dict[str, Any] = {"channel": place.channel, "ts": place.thread_ts, "limit": 200}  # Any: JSON
-        args["include_all_metadata"] = True
+        async for shown in self._replies(place, include_all_metadata=True):
+            metadata = shown.get("metadata") or {}
+            payload = metadata.get("event_payload") or {}
+            if metadata.get("event_type") == SEGMENT_EVENT and payload.get("key") == key:
+                return MessageRef(place.channel, str(shown["ts"]))
+        return None
+
+    async def earlier(self, placement: Placement, before: str, most: int) -> list[Said]:
+        """What stands in the thread above the question; needs the history scopes. See `core.chat.ThreadReader`."""
+        place = Place.of(placement.thread_id)
+        ts = before.rpartition(":")[2]
+        if ts == place.thread_ts:
+            return []
+        root: Mapping[str, Any] | None = None
+        newest: deque[Mapping[str, Any]] = deque(maxlen=most - 1)
+        async for shown in self._replies(place, latest=ts):
+            if root is None:
+                root = shown
+            elif shown.get("ts") != ts:
+                newest.append(shown)
+        found = [spoken for spoken in ([root] if root else []) + list(newest) if is_spoken(spoken)]
+        speakers = {str(one["user"]) for one in found if one.get("user")} - {self._me.user}
+        names = await self._names(speakers)
+        return [said_in(one, self._me, names) for one in found]
+
+    async def _names(self, users: Collection[str]) -> dict[str, str]:
+        people = self._people
+        if people is None:
+            return {}
+        order = list(users)
+        names = await asyncio.gather(*(people.name_of(user_id(user)) for user in order))
+        return {user: name for user, name in zip(order, names, strict=True) if name}
+
+    async def _replies(self, place: Place, **more: object) -> AsyncIterator[Mapping[str, Any]]:
+        """The messages of a thread, oldest first, its root before all; at most some pages of them."""
+        args: dict[str, Any] = {"channel": place.channel, "ts": place.thread_ts, "limit": 200} | more  # Any: JSON
         for _ in range(_PAGES):
             page = await self._call("conversations.replies", args, read=True)
             for shown in page.get("messages") or ():
-                metadata = shown.get("metadata") or {}
-                payload = metadata.get("event_payload") or {}
-                if metadata.get("event_type") == SEGMENT_EVENT and payload.get("key") == key:
-                    return MessageRef(place.channel, str(shown["ts"]))
+                yield shown
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
-                break
+                return
             args["cursor"] = cursor
-        return None
 
     def _remember_uncertain(self, key: str) -> None:
         _keep(self._uncertain, key)

@@ -1,6 +1,7 @@
 """The domain: what people say, how a Turn answers it, and the ports that platforms plug into."""
 
 from core.chat.adapter import Adapter, CommandCall, CommandName, Directory, Intake, Marks, Retried, Spot, Verdict
+from core.chat.earlier import Said, ThreadReader
 from core.chat.message import Author, Message, Reach
 from core.errors import ConfigError, StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
@@ -43,6 +44,7 @@ __all__ = [
     "RateLimited",
     "Reach",
     "Retried",
+    "Said",
     "ScopeId",
     "Segment",
     "SegmentRejected",
@@ -52,6 +54,7 @@ __all__ = [
     "SurfaceError",
     "SurfaceUnavailable",
     "ThreadId",
+    "ThreadReader",
     "UserId",
     "Verdict",
 ]

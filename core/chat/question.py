@@ -17,11 +17,13 @@ from core.sessions import Begun
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A Turn that has ended. number: its own.  messages: what it answered.  refs: the messages of its Reply."""
+    """A Turn that has ended. number: its own.  messages: what it answered.  refs: the messages of its Reply.
+    context: what stood before the question in its prompt."""
 
     number: int
     messages: tuple[Message, ...]
     refs: tuple[MessageRef, ...]
+    context: str = ""
 
     def dump(self) -> str:
         return _RECORD.dump_json(self).decode()
@@ -45,11 +47,13 @@ _RECORD = TypeAdapter(Record)
 @dataclass(frozen=True, slots=True)
 class Question:
     """messages: what is to be answered, at least one.  refs: the messages of an earlier Reply that this answer takes
-    the place of.  instead_of: the number of the Turn that had that Reply, None when this is asked the first time."""
+    the place of.  instead_of: the number of the Turn that had that Reply, None when this is asked the first time.
+    context: what was said in the thread before we were called into it."""
 
     messages: tuple[Message, ...]
     refs: tuple[MessageRef, ...] = ()
     instead_of: int | None = None
+    context: str = ""
 
     @staticmethod
     def read(begun: Begun) -> Question | None:
@@ -68,7 +72,7 @@ class Question:
         )
         others = (codec.load_letter(letter.payload) for letter in begun.letters[1:])
         steered = tuple(other for other in others if isinstance(other, Message))
-        return Question((*messages, *steered), record.refs, record.number)
+        return Question((*messages, *steered), record.refs, record.number, record.context)
 
     @property
     def first(self) -> Message:
@@ -79,7 +83,7 @@ class Question:
         return verb_in(self.first.text) if len(self.messages) == 1 else None
 
     def prompt(self, starter: str) -> str:
-        return "\n\n".join(spoken(message, starter) for message in self.messages)
+        return self.context + "\n\n".join(spoken(message, starter) for message in self.messages)
 
 
 def spoken(message: Message, starter: str) -> str:

@@ -29,7 +29,12 @@ class Running:
     async def finish(
         self, prompt: str, history: list[ModelMessage], stop: Stop, deadline_s: float, name: str
     ) -> Ending:
-        """Run to the end, until `stop` asks, or for `deadline_s` seconds; an error of the run is given back."""
+        """Run to the end, until `stop` asks, or for `deadline_s` seconds; an error of the run is given back.
+
+        With a stop that was asked for before, nothing is run at all.
+        """
+        if stop.reason is not None:
+            return "stopped"
         consuming = asyncio.create_task(self._consume(prompt, history), name=f"run:{name}")
         stopping = asyncio.create_task(stop.wait(), name=f"stop:{name}")
         try:

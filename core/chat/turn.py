@@ -24,6 +24,7 @@ from core.chat.adapter import CommandName
 from core.chat.answerer import Answerer, Asker
 from core.chat.commands import Commands
 from core.chat.costs import cost_of
+from core.chat.earlier import read_earlier
 from core.chat.journal import Conclusion, Journal
 from core.chat.message import Message
 from core.chat.policies import BusyPolicies
@@ -33,7 +34,7 @@ from core.chat.running import Running
 from core.chat.steering import Steering
 from core.chat.stop import Stop, notice_of, reason_noted
 from core.errors import StoreUnavailable
-from core.messages import ModelMessage
+from core.messages import ModelMessage, ModelRequest, UserPromptPart
 from core.models.errors import AgentRunError
 from core.replies import Draft, MessageRef, Placement, RateBudget, Reply, Surface, SurfaceError
 from core.sessions import Begun, Lease, Mailboxes, UsageEntry
@@ -272,6 +273,9 @@ class _Attempt:
     async def _run_engine(self, reply: Reply) -> Conclusion:
         """Run the engine until it ends, is stopped or takes too long; take in what is said to it meanwhile."""
         author, starter = self._message.author, self._begun.facts.get("starter", "")
+        if self._is_called_in():
+            context = await read_earlier(self._surface, self._placement, self._message.keys[0], self._stop)
+            self._question = replace(self._question, context=context)
 
         def changed() -> None:
             if running.progress.text or self._status_due:
@@ -301,6 +305,10 @@ class _Attempt:
                 return await self._stopped(running.progress)
             case _:
                 return self._failed(running.progress, ending)
+
+    def _is_called_in(self) -> bool:
+        """Is this the first that we hear of this thread? Then it may have a past that we do not know."""
+        return self._begun.number == 1 and self._message.reach == "mention"
 
     def _history(self) -> list[ModelMessage]:
         """What was said before, without the part of a Turn that is answered once more."""
@@ -349,7 +357,9 @@ class _Attempt:
         self, progress: Progress, outcome: Outcome, notice: str, remember: bool, retry: bool = True
     ) -> Conclusion:
         new = progress.new_messages() if remember else []
-        asked = self._message.text
+        asked = self._question.prompt(self._begun.facts.get("starter", ""))
+        if not new and remember and outcome == "stopped":  # before it was run at all; it was asked all the same
+            new = [ModelRequest(parts=[UserPromptPart(asked)])]
         return Conclusion(
             progress.text,
             notice,
@@ -370,7 +380,8 @@ class _Attempt:
             return ""
         if not conclusion.retry:
             return None
-        return Record(self._begun.number, self._question.messages, self._journal.refs).dump()
+        question = self._question
+        return Record(self._begun.number, question.messages, self._journal.refs, question.context).dump()
 
     async def _seal(self, conclusion: Conclusion) -> None:
         usage = conclusion.usage
