@@ -11,17 +11,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from bots.assistant import make_summarise
 from bots.settings import Settings, secret
 from core.chat.adapter import Adapter
 from core.chat.answerer import Answerer
 from core.chat.commands import Commands
+from core.chat.compaction import Compactor
 from core.chat.desk import Desk, DeskSettings
 from core.chat.policies import BusyPolicies
 from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import LEASE_MS, Worker
 from core.errors import ConfigError
 from core.replies import RateBudget
-from core.sessions import Leases, Mailboxes, Retention
+from core.sessions import Histories, Leases, Mailboxes, Retention
 from core.store import EmbeddedRedis, Store
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,13 @@ class Bot:
         self._turn_settings = TurnSettings(
             history_chars=settings.parley_history_tokens * CHARS_PER_TOKEN, history_turns=settings.parley_history_turns
         )
+        summarise = make_summarise(answerer)
+        limits = self._turn_settings
+        self._compactor = (
+            Compactor(Histories(store), summarise, limits.history_chars, limits.history_turns, provider)
+            if summarise
+            else None
+        )
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Bot:
@@ -131,6 +140,8 @@ class Bot:
         await _cancelled(*working)
         if worker is not None:
             await worker.drain(self._drain_s, STOP_S)
+        if self._compactor is not None:
+            await self._compactor.aclose()
 
     def _worker(self) -> Worker:
         if self._answerer is None:
@@ -146,6 +157,7 @@ class Bot:
             self._provider,
             self._turn_settings,
             self._busy,
+            self._compactor,
         )
         return Worker(self._store, leases, turns)
 

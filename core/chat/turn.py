@@ -23,6 +23,7 @@ from core.chat import codec, policies, texts
 from core.chat.adapter import CommandName
 from core.chat.answerer import Answerer, Asker
 from core.chat.commands import Commands
+from core.chat.compaction import Compactor
 from core.chat.costs import cost_of
 from core.chat.earlier import read_earlier
 from core.chat.journal import Conclusion, Journal
@@ -72,6 +73,7 @@ class Turns:
 
     surfaces: by platform.  commands: answers the verbs.  mailboxes: where it is noted which messages on a platform
     show an answer.  provider: whose prices the model has, "" if not known.  busy: what becomes of Messages that wait.
+    compactor: shortens histories that have grown too long, None leaves out what is oldest.
     """
 
     answerer: Answerer
@@ -82,6 +84,7 @@ class Turns:
     provider: str = ""
     settings: TurnSettings = field(default_factory=TurnSettings)
     busy: BusyPolicies = field(default_factory=BusyPolicies)
+    compactor: Compactor | None = None
 
     async def begin(self, lease: Lease) -> Begun | None:
         """Begin the next Turn of a Session, with every Message that is answered in it; None when nothing waits."""
@@ -185,6 +188,9 @@ class _Attempt:
         conclusion = _timed(conclusion, reply.first_text_at, self._started)
         await self._say_done()
         await self._seal(conclusion)
+        if self._turns.compactor is not None and conclusion.history:
+            sizes = [len(entry) for entry in (*self._begun.history, conclusion.history)]
+            self._turns.compactor.consider(self._message, sizes)
         self._log_end(conclusion, delivery)
 
     async def _say_done(self) -> None:

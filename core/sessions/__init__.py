@@ -1,6 +1,7 @@
 """What we remember about a Thread: its mailbox, who serves it, its history."""
 
 from core.sessions.begun import Begun
+from core.sessions.history import Histories
 from core.sessions.lease import Lease, LeaseLost, Leases, Ready, UsageEntry
 from core.sessions.mailbox import (
     INTERRUPTED,
@@ -29,6 +30,7 @@ __all__ = [
     "Filter",
     "Forgotten",
     "Found",
+    "Histories",
     "Lease",
     "LeaseLost",
     "Leases",

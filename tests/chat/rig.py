@@ -16,6 +16,7 @@ from core.chat import Author, ChannelId, Message, Reach, ScopeId, ThreadId, User
 from core.chat import turn as turn_module
 from core.chat import worker as worker_module
 from core.chat.commands import Commands
+from core.chat.compaction import Compactor
 from core.chat.desk import Desk
 from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import Worker
@@ -232,6 +233,7 @@ class Rig:
         self.answerer = ScriptedAnswerer()
         self.retention = Retention()
         self.settings = TurnSettings()
+        self.compactor: Compactor | None = None
         self.lease_ms = 400
         self.mailboxes = Mailboxes(store, self.retention)
         self.commands = Commands(store, self.mailboxes, admins=[])
@@ -271,6 +273,7 @@ class Rig:
             provider="openai",
             settings=self.settings,
             busy=self.desk.settings.busy,
+            compactor=self.compactor,
         )
         worker = Worker(store, Leases(store, self.retention, name, self.lease_ms), turns)
         running = Running(worker, store, hands, asyncio.create_task(worker.run(), name=name))

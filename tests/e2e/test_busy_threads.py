@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.store import Store
+from core.ids import ThreadId
+from core.store import Store, keys
 from tests.e2e.conftest import House, a_house, action_ids, custom_ids, has_stop_button, has_stop_component
 from tests.providers.openai_server import Reply
 
@@ -279,3 +280,29 @@ async def test_retry_answers_again_in_the_same_message(store: Store, platform: s
             await side.until(lambda: pressed.messages)
             assert "Only the newest" in pressed.messages[-1].content
         assert side.texts() == ["re(one)", "re(two)"]
+
+
+async def test_a_conversation_that_has_grown_too_long_goes_on_from_its_summary(store: Store) -> None:
+    """PARLEY_HISTORY_TOKENS; the model that answers writes the summary, and no answer waits for it."""
+    async with a_side(store, "slack", parley_history_tokens=500) as side:
+
+        def answer(request: Any) -> Reply:
+            is_transcript = request.prompt.startswith("<transcript>")
+            return Reply(["THE GIST" if is_transcript else f"answer to {request.prompt[:3]} " + "word " * 100])
+
+        side.house.provider.script(answer)
+        await side.ask("q0")
+        for number in range(1, 6):
+            await side.settled(number)
+            await side.say(f"q{number}")
+        await side.settled(6)
+        thread = f"slack:{side.house.slack.team_id}:{side.question.channel}:{side.question.ts}"
+        history = keys.session(ThreadId(thread), "history")
+        async with asyncio.timeout(10):
+            while "THE GIST" not in (await store.redis.lindex(history, 0) or ""):  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.05)
+        await side.say("q6")
+        await side.settled(7)
+        asked = [m["content"] for m in side.house.provider.requests[-1].messages if m["role"] != "system"]
+        assert "THE GIST" in asked[0] and "made automatically" in asked[0]
+        assert asked[-1] == "q6"
