@@ -3,7 +3,9 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+# A lock names every package that is needed, so pip need not look for more: `--no-deps`. An older pip would, for an extra
+# that some package asks for ("google-auth[requests]"), and then take the newest version instead of the locked one.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps
 
 .PHONY: help install run demo test check bench bench-engine format lock clean
 
@@ -23,7 +25,7 @@ $(BIN)/python:
 .venv/.run-installed: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing Parley's locked dependencies into .venv ..."
 	@$(PIP) --require-hashes -r requirements.lock
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev-installed: requirements-dev.lock .venv/.run-installed
@@ -57,7 +59,7 @@ bench: .venv/.dev-installed
 .venv-bench/.installed: requirements-bench.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the engine and its peers into .venv-bench ..."
 	@$(BIN)/python -m venv .venv-bench
-	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-bench.lock
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements-bench.lock
 	@touch $@
 
 bench-engine: .venv-bench/.installed
