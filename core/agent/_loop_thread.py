@@ -54,6 +54,10 @@ class LoopThread:
         context = contextvars.copy_context()
 
         def start() -> None:
+            if self._closing:  # since we were asked; what winds up has counted the tasks already
+                work.close()
+                done.cancel()
+                return
             task = self.loop.create_task(work, context=context)
             started.append(task)
             task.add_done_callback(lambda ended: _hand_over(ended, done))

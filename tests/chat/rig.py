@@ -192,11 +192,10 @@ class Mortal:
 
 
 class _Void:
-    def __getattr__(self, name: str) -> Any:
-        async def forever(*_: object, **__: object) -> None:
-            await asyncio.Event().wait()
+    """A Redis that never answers. Its answers are plain futures: whoever is ended before awaiting one leaves nothing."""
 
-        return forever
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: asyncio.get_running_loop().create_future()
 
 
 @dataclass

@@ -196,6 +196,7 @@ async def test_drain_lets_a_running_answer_finish(rig: Rig) -> None:
 
 async def test_drain_stops_what_does_not_finish_visibly_and_hands_over_what_waits(rig: Rig) -> None:
     """The person sees what happened, and the next question is not lost."""
+    rig.lease_ms = 8000
     rig.answerer.scripts["hi"] = ["one ", asyncio.Event()]
     async with rig.worker() as worker:
         await rig.say("hi")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.agent._loop_thread import private_loop
+from core.agent._loop_thread import LoopThread, private_loop
 from core.blocking import Agent
 from core.models import OpenAIChat
 from tests.engine.scripted import Scripted
@@ -220,3 +220,35 @@ def test_an_iterator_may_be_dropped_by_any_thread() -> None:
     thread.start()
     thread.join(5)
     assert model.closed == 2
+
+
+def test_work_that_comes_when_the_end_has_begun_is_not_started() -> None:
+    """What winds up has counted the tasks by then: it would close an iterator while a task asks it for more."""
+    loop = LoopThread()
+    busy, held, started = threading.Event(), threading.Event(), threading.Event()
+    ended: list[type[BaseException]] = []
+
+    async def work() -> None:
+        started.set()
+
+    def occupy() -> None:
+        busy.set()
+        held.wait(10)
+
+    def ask() -> None:
+        try:
+            loop.run(work())
+        except BaseException as exc:
+            ended.append(type(exc))
+
+    loop.loop.call_soon_threadsafe(occupy)
+    assert busy.wait(10)
+    thread = threading.Thread(target=ask)
+    thread.start()
+    eventually(lambda: len(loop.loop._ready) == 1)  # type: ignore[attr-defined]  # asyncio's own queue
+    loop._closing = True
+    held.set()
+    thread.join(10)
+    assert ended == [SystemExit] and not started.is_set()
+    loop._closing = False
+    loop.close()
