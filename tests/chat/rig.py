@@ -192,7 +192,7 @@ class Mortal:
 
 
 class _Void:
-    """A Redis that never answers. Its answers are plain futures: whoever is ended before awaiting one leaves nothing."""
+    """A Redis that never answers. Its answers are futures: whoever is ended before awaiting one leaves nothing."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_, **__: asyncio.get_running_loop().create_future()
