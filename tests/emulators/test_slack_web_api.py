@@ -537,52 +537,6 @@ async def test_changes_can_be_followed(emulator: SlackEmulator, client: AsyncWeb
         await emulator.wait_for(lambda: False, timeout=0.01)
 
 
-async def test_streams_keep_their_state_lifetime_and_size(emulator: SlackEmulator, client: AsyncWebClient) -> None:
-    """A stream dies after five minutes, takes a bounded number of bytes, and cannot be edited while it lives."""
-    question = await emulator.say("ada", "general", "hi")
-    start: dict[str, Any] = {"channel": GENERAL, "thread_ts": question.ts}
-    assert await error(client.chat_startStream(**start)) == "missing_recipient_team_id"
-    start["recipient_team_id"] = emulator.team_id
-    assert await error(client.chat_startStream(**start)) == "missing_recipient_user_id"
-    start["recipient_user_id"] = "U0EMUADA"
-    ts = (await client.chat_startStream(**start, markdown_text="Hello"))["ts"]
-    place: dict[str, Any] = {"channel": GENERAL, "ts": ts}
-    await client.chat_appendStream(**place, markdown_text=" **world**")
-    assert await error(client.chat_update(**place, text="x")) == "streaming_state_conflict"
-    assert await error(client.api_call("chat.appendStream", json=place)) == "no_text"
-    assert await error(client.chat_appendStream(**place, chunks=[{"type": "odd"}])) == "invalid_chunks"
-    emulator.settings.stream_bytes = 20
-    assert await error(client.chat_appendStream(**place, markdown_text="éééé")) == "msg_too_long"
-    emulator.settings.stream_bytes = 10_600
-    answer = await client.chat_stopStream(**place, markdown_text="!", blocks=actions(button()))
-    assert answer["message"]["text"] == "Hello **world**!"
-    message = emulator.thread("general", question.ts)[-1]
-    assert [shown.text for shown in message.history] == ["Hello", "Hello **world**", "Hello **world**!"]
-    assert await error(client.chat_appendStream(**place, markdown_text="x")) == "message_not_in_streaming_state"
-    await client.chat_update(**place, text="now an ordinary message")
-    old = (await client.chat_startStream(**start, markdown_text="old"))["ts"]
-    emulator.advance(299)
-    await client.chat_appendStream(channel=GENERAL, ts=old, markdown_text="er")
-    emulator.advance(2)
-    for call in (client.chat_appendStream, client.chat_stopStream):
-        assert await error(call(channel=GENERAL, ts=old, markdown_text="x")) == "message_not_in_streaming_state"
-    await client.chat_update(channel=GENERAL, ts=old, text="repaired")
-
-
-async def test_a_stream_stopped_by_the_person_takes_no_more(emulator: SlackEmulator, client: AsyncWebClient) -> None:
-    """Slack's Stop button: the event, and stopped_by_user from the next append. In a dm no recipient is needed."""
-    place = emulator.dm("ada")
-    question = await emulator.say("ada", place, "hi")
-    ts = (await client.chat_startStream(channel=place, thread_ts=question.ts, markdown_text="a"))["ts"]
-    await emulator.press_stop("ada", place, question.ts)
-    assert await error(client.chat_appendStream(channel=place, ts=ts, markdown_text="b")) == "stopped_by_user"
-    event = emulator.deliveries("agent_session_stopped")[0].payload["event"]
-    assert event["streaming_message_ts"] == [ts]
-    await client.chat_stopStream(channel=place, ts=ts)
-    theirs = await refusal(client.chat_appendStream(channel=place, ts=question.ts, markdown_text="b"))
-    assert theirs["error"] == "message_not_owned_by_app"
-
-
 def test_settings_are_not_shared_between_emulators() -> None:
     """One test's scopes must not leak into the next."""
     one, other = Settings(), Settings()

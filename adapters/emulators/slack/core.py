@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from adapters.emulators.clock import Clock
 from adapters.emulators.slack.faults import ApiCall, Faults
 from adapters.emulators.slack.feed import Change, ChangeFeed
-from adapters.emulators.slack.limits import STREAM_BYTES, STREAM_LIFETIME_S, RateLimiter, RateLimits
+from adapters.emulators.slack.limits import STREAM_BYTES, STREAM_IDLE_S, STREAM_LIFETIME_S, RateLimiter, RateLimits
 from adapters.emulators.slack.mentions import Parsing
 from adapters.emulators.slack.workspace import Channel, Team, User, Workspace
 
@@ -103,6 +103,7 @@ class Settings:
     lost_threads: Literal["unthread", "refuse"] = "unthread"
     streams_unfurl: bool = True
     stream_lifetime_s: float = STREAM_LIFETIME_S
+    stream_idle_s: float = STREAM_IDLE_S
     stream_bytes: int = STREAM_BYTES
     socket_lifetime_s: int = 18_060
 

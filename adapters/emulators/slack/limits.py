@@ -21,6 +21,9 @@ METADATA_BYTES = 16_000
 """Serialized metadata. The error metadata_too_large is documented, its size is not: an assumption."""
 STREAM_LIFETIME_S = 300.0
 """Streams end after about five minutes, appended to or not (slackapi/python-slack-sdk#1859)."""
+STREAM_IDLE_S = 300.0
+"""Streams that nothing is added to end "after a few minutes" (timescale/tiger-agents-for-work#297; vercel/chat#607
+after five)."""
 STREAM_BYTES = 10_600
 """UTF-8 bytes one stream takes. Not documented; measured 10,600 to 11,300 (openclaw/openclaw#143882)."""
 STATUS_LIFETIME_S = 120.0

@@ -81,9 +81,9 @@ def _in_node(node: dict[str, Any], parsing: Parsing) -> Pings:
             if parsing.auto_parse and node.get("verbatim") is not True:
                 found |= _plain_broadcasts(text)
             return found
-        case {"type": "markdown" | "markdown_text", "text": str(text)}:
+        case {"type": "markdown", "text": str(text)}:
             return _in_tokens(text)
-        case {"type": "task_update" | "task_card" | "plan_update", **rest}:
+        case {"type": "task_card" | "plan", **rest}:
             return _union(_in_tokens(value) for value in rest.values() if isinstance(value, str))
         case {"type": "user", "user_id": str(user)}:
             return Pings(users=frozenset({user}))
@@ -160,7 +160,7 @@ def unfurls_of(
 def _links(node: dict[str, Any]) -> list[str]:
     if node.get("type") == "link" and isinstance(node.get("url"), str):
         return [node["url"]]
-    if str(node.get("type")) in {"mrkdwn", "markdown", "markdown_text"} and isinstance(node.get("text"), str):
+    if str(node.get("type")) in {"mrkdwn", "markdown"} and isinstance(node.get("text"), str):
         return _URL.findall(node["text"])
     return []
 
@@ -192,6 +192,10 @@ def _words(value: Any) -> str:
             return str(value.get("text") or url)
         case {"type": "actions" | "context_actions" | "divider" | "image"}:
             return ""
+        case {"type": "plan", "title": str(title), "tasks": list(tasks)}:
+            return "\n".join(line for line in (title, *map(_words, tasks)) if line)
+        case {"type": "task_card", "title": str(title)}:
+            return title
         case {"text": str(text)}:
             return text
         case {"text": dict(inner), **rest}:

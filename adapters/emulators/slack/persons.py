@@ -12,6 +12,7 @@ from adapters.emulators.slack.deliveries import Delivery
 from adapters.emulators.slack.errors import SlackError
 from adapters.emulators.slack.response_urls import ResponseUrl
 from adapters.emulators.slack.web_api.files import file_json, new_file
+from adapters.emulators.slack.web_api.streams import is_live
 from adapters.emulators.slack.wire import message_json, wire_text
 from adapters.emulators.slack.workspace import Channel, Ephemeral, Json, Message, User
 
@@ -248,7 +249,7 @@ class Persons:
         core = self._core
         streaming: list[str] = []
         for message in core.workspace.thread(channel.id, thread_ts):
-            if message.stream is not None and not message.stream.ended:
+            if message.stream is not None and is_live(core, message.stream):
                 message.stream.stopped_by_user = True
                 streaming.append(message.ts)
         event = events.session_stopped(core, self.user(user).id, channel.id, thread_ts, streaming)

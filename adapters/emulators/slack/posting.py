@@ -95,7 +95,6 @@ def before_edit(core: Core, message: Message) -> Json:
 
 
 def _record(core: Core, message: Message, parsing: Parsing) -> None:
-    chunks = message.stream.chunks if message.stream else []
     links, media = message.unfurl_links, message.unfurl_media
-    state = shown(core, message.text, [*message.blocks, *chunks], parsing, links=links, media=media)
+    state = shown(core, message.text, message.blocks, parsing, links=links, media=media)
     message.history.append(state)

@@ -83,13 +83,24 @@ class Shown:
 
 @dataclass(slots=True)
 class Stream:
-    """A message that grows by chat.appendStream. started: seconds since the epoch; size: UTF-8 bytes so far."""
+    """A message that grows by chat.appendStream.
+
+    started, added: when it began and was added to last, seconds since the epoch.  size: UTF-8 bytes so far.
+    display: how tasks are shown, "timeline" or "plan".  recipient: who is written to, "" in a direct message.
+    mode: "text" or "chunks", as the first piece came.  blocks: how many came in chunks.
+    content: what it shows, as blocks: markdown, task_card, plan and others, in order.
+    """
 
     started: float
+    added: float
     size: int = 0
+    display: str = "timeline"
+    recipient: str = ""
+    mode: str = ""
+    blocks: int = 0
     ended: bool = False
     stopped_by_user: bool = False
-    chunks: list[Json] = field(default_factory=list)
+    content: list[Json] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from adapters.emulators.slack.workspace import Channel, Json
 if TYPE_CHECKING:
     from adapters.emulators.slack.core import Core
 
-_SESSION_STATES = frozenset({"active", "processing", "suspended", "closed"})
+SESSION_STATES = frozenset({"active", "processing", "suspended", "closed"})
 
 
 @method("assistant.threads.setStatus", "t5", "chat:write")
@@ -63,12 +63,18 @@ def set_suggested_prompts(core: Core, args: Args) -> Json:
 
 @method("agents.sessions.setStatus", "t3", "chat:write")
 def set_session_status(core: Core, args: Args) -> Json:
-    """Set where an agent session stands. Raises invalid_status, thread_ts_required, not_authorized, user_not_found."""
+    """Set where an agent session stands.
+
+    An app that is not declared as an agent gets not_authorized too (kirodotdev/KiroCrew#9822, on a live workspace).
+    Without a subscription to agent_session_stopped it is done with a warning, and people see no Stop button
+    (docs.slack.dev/reference/events/agent_session_stopped).
+    Raises invalid_status, thread_ts_required, not_authorized, user_not_found.
+    """
     channel = args.channel(core, "channel_id")
     status, title, thread_ts = args.text("status"), args.text("title"), args.text("thread_ts")
-    if status not in _SESSION_STATES:
+    if status not in SESSION_STATES:
         raise SlackError("invalid_status")
-    if core.bot.id not in channel.members:
+    if core.bot.id not in channel.members or not core.settings.agent_view:
         raise SlackError("not_authorized")
     if not thread_ts:
         raise SlackError("thread_ts_required")
@@ -81,7 +87,10 @@ def set_session_status(core: Core, args: Args) -> Json:
     if title:
         core.titles[place] = title
     core.changed("session", *place)
-    return {"status": status, "agent_status": status, "title": core.titles.get(place, "")}
+    answer: Json = {"status": status, "agent_status": status, "title": core.titles.get(place, "")}
+    if "agent_session_stopped" not in core.settings.subscriptions:
+        answer["warning"] = "missing_agent_session_stopped_event_subscription"
+    return answer
 
 
 @method("agents.sessions.rename", "t3", "chat:write")

@@ -59,8 +59,6 @@ def _check_length(core: Core, body: Body) -> None:
 
 def _apply(message: Message, body: Body) -> bool:
     before = (message.text, message.blocks, message.attachments)
-    if message.stream is not None:
-        message.stream.chunks = []
     if body.text:
         message.text = body.text
     if body.blocks is not None:
