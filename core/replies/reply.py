@@ -20,14 +20,13 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import math
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.replies.budget import RateBudget
 from core.replies.draft import Draft, Layout
+from core.replies.pacing import Pacing
 from core.replies.surface import (
     MessageGone,
     MessageRef,
@@ -47,13 +46,6 @@ log = logging.getLogger(__name__)
 
 Delivery = Literal["shown", "undeliverable"]
 
-FIRST_TEXT_WAIT_S = 0.1
-"""How long the first words are held back so that the first message is more than a syllable."""
-
-FINAL_PATIENCE_S = 600.0
-"""How long a final text is tried while the platform does not answer at all."""
-
-_BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 _GOODBYE_S = 5.0
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
@@ -135,21 +127,16 @@ class Reply:
         self._shown = [Shown(ref, None) for ref in shown]
         self._draft = Draft()
         self._changed = asyncio.Event()
-        self._hurry = (
-            asyncio.Event()
-        )  # the first text, or the final Draft: worth waking up for while waiting for a turn
+        self._hurry = asyncio.Event()  # the first text, or the final Draft: worth waking up for in a wait
         self._refused: dict[int, Segment] = {}
         self._doubtful = {len(shown)} if again else set()  # the places of posts whose answer was lost
-        self._text_since: float | None = None
-        self._text_shown = False
-        self._last_edit: dict[int, float] = {}
         self._reposts: dict[int, int] = {}  # by place
-        self._failures = 0
-        self._pause_s = 0.0
-        self._failing_since: float | None = None
-        self._final_at: float | None = None
-        self.first_text_at: float | None = None
+        self._pacing = Pacing(surface.limits.min_gap_s)
+
+    @property
+    def first_text_at(self) -> float | None:
         """Loop time at which the first text of the answer was confirmed."""
+        return self._pacing.first_text_at
 
     @property
     def refs(self) -> list[MessageRef]:
@@ -160,12 +147,7 @@ class Reply:
         if self._draft.final:
             return  # a late Delta after the end
         self._draft = draft
-        now = asyncio.get_running_loop().time()
-        if draft.text.strip() and self._text_since is None:
-            self._text_since = now
-            self._hurry.set()
-        if draft.final:
-            self._final_at = now
+        if self._pacing.drafted(draft, self._now()):
             self._hurry.set()
         self._changed.set()
 
@@ -203,24 +185,12 @@ class Reply:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _has_text(self) -> bool:
-        return bool(self._draft.text.strip())
-
-    def _urgent(self) -> bool:
-        return self._draft.final or not self._shown or (self._has_text() and not self._text_shown)
-
     def _due(self, step: Step) -> float:
         """The earliest loop time for `step`."""
         now = self._now()
         name, rate = self._budget_of(step)
-        due = self._budget.when(name, rate, now, urgent=self._urgent())
-        if self._failing_since is not None:
-            due = max(due, self._failing_since + self._pause_s)
-        if self._draft.final:
-            return due
-        if self._text_since is not None and not self._text_shown and self._has_text():
-            return max(due, self._text_since + FIRST_TEXT_WAIT_S)
-        return max(due, self._last_edit.get(step.number, -math.inf) + self._surface.limits.min_gap_s)
+        urgent = self._pacing.urgent(anything_shown=bool(self._shown))
+        return max(self._budget.when(name, rate, now, urgent=urgent), self._pacing.due(step.number, now))
 
     def _budget_of(self, step: Step) -> tuple[str, Rate]:
         limits = self._surface.limits
@@ -231,13 +201,9 @@ class Reply:
     async def _take(self, step: Step) -> None:
         name, rate = self._budget_of(step)
         self._budget.spend(name, rate, self._now())
-        has_text = self._has_text() or bool(self._draft.notice)
+        said = self._pacing.says_something()  # the Draft may change while the call is under way
         await _to_the_end(self._call(step))
-        self._failures, self._failing_since = 0, None
-        self._last_edit[step.number] = self._now()
-        if has_text and not self._text_shown:
-            self._text_shown = True
-            self.first_text_at = self._now()
+        self._pacing.confirmed(step.number, self._now(), said=said)
 
     async def _call(self, step: Step) -> None:
         match step:
@@ -293,7 +259,7 @@ class Reply:
                 name, rate = self._budget_of(step)
                 self._budget.close(name, rate, now, now + exc.retry_after_s)
             case SurfaceUnavailable():
-                self._back_off(now)
+                self._pacing.failed(now)
             case MessageGone():
                 self._shown[step.number] = replace(self._shown[step.number], gone=True)
                 self._reposts[step.number] = self._reposts.get(step.number, 0) + 1
@@ -310,7 +276,7 @@ class Reply:
                 return True
             case SegmentRejected() | _:
                 return self._after_rejection(step, exc)
-        return self._final_at is not None and now - self._final_at > FINAL_PATIENCE_S
+        return self._pacing.out_of_patience(now)
 
     def _after_rejection(self, step: Step, exc: SurfaceError) -> bool:
         """The platform will not take this text. While the answer grows the next one may do; at the end say so."""
@@ -322,13 +288,8 @@ class Reply:
             if step.number in self._refused:
                 return True
             self._refused[step.number] = Segment(REFUSED_NOTICE)
-        self._back_off(self._now())
+        self._pacing.failed(self._now())
         return False
-
-    def _back_off(self, now: float) -> None:
-        self._pause_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)
-        self._failures += 1
-        self._failing_since = now
 
 
 REFUSED_NOTICE = "⚠️ This part of the answer was refused here and cannot be shown. The log of the bot says why."

@@ -23,6 +23,7 @@ from core.chat.worker import Worker
 from core.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from core.models.usage import Usage
 from core.replies import Limits, MessageRef, Operation, Placement, Rate, RateBudget, Segment
+from core.replies import pacing as pacing_module
 from core.replies import reply as reply_module
 from core.sessions import Leases, Mailboxes, Retention
 from core.store import Store, keys
@@ -47,8 +48,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "BEAT_COUNTS_MS", 500)
     monkeypatch.setattr(worker_module, "STORE_RETRY_S", 0.05)
     monkeypatch.setattr(reply_module, "_GOODBYE_S", 0.05)
-    monkeypatch.setattr(reply_module, "_BACKOFF_S", (0.01,))
-    monkeypatch.setattr(reply_module, "FIRST_TEXT_WAIT_S", 0.01)
+    monkeypatch.setattr(pacing_module, "_BACKOFF_S", (0.01,))
+    monkeypatch.setattr(pacing_module, "FIRST_TEXT_WAIT_S", 0.01)
     monkeypatch.setattr(turn_module, "STORE_PATIENCE_S", 20.0)
 
 

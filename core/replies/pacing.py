@@ -1,0 +1,96 @@
+"""Pacing: when a Reply deserves its next call, as far as that depends on the Reply alone.
+
+What all Replies share, the platform's budget, is said by `core.replies.budget`; this says what one Reply adds to it:
+
+    first text    held back for a moment, so that the first message is more than a syllable
+    growing text  no two edits of one message are closer than the gap
+    final text    waits for nothing
+    failed call   a pause that grows with each failure in a row; a final text is tried for a bounded time
+
+Drafts, confirmations, failures and loop times (s) go in, loop times come out; nothing here waits.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+from core.replies.draft import Draft
+
+FIRST_TEXT_WAIT_S = 0.1
+"""How long the first words are held back so that the first message is more than a syllable."""
+
+FINAL_PATIENCE_S = 600.0
+"""How long a final text is tried while the platform does not answer at all."""
+
+_BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+class Pacing:
+    """The pace of one Reply. min_gap_s: seconds between two edits of one message that grows.
+
+    jitter: spreads the pauses after failures, so that many Replies do not come back at once.
+    """
+
+    def __init__(self, min_gap_s: float, jitter: Callable[[], float] = lambda: random.uniform(0.8, 1.2)) -> None:
+        self._min_gap_s = min_gap_s
+        self._jitter = jitter
+        self._draft = Draft()
+        self._text_since: float | None = None
+        self._final_at: float | None = None
+        self._last_call: dict[int, float] = {}
+        self._failures = 0
+        self._pause_until = -math.inf
+        self.first_text_at: float | None = None
+        """When the first text of the answer was confirmed, or a notice in its place."""
+
+    def drafted(self, draft: Draft, now: float) -> bool:
+        """Note what is to be shown from now on; True if that is worth interrupting a wait."""
+        self._draft = draft
+        begins = self._has_text() and self._text_since is None
+        if begins:
+            self._text_since = now
+        if draft.final:
+            self._final_at = now
+        return begins or draft.final
+
+    def urgent(self, *, anything_shown: bool) -> bool:
+        """Whether the next call shows the first of the Reply, its first text, or its end."""
+        return self._draft.final or not anything_shown or self._awaits_first_text()
+
+    def due(self, place: int, now: float) -> float:
+        """The earliest time for a call on the Segment at `place`."""
+        due = max(now, self._pause_until)
+        if self._draft.final:
+            return due
+        if self._text_since is not None and self._awaits_first_text():
+            return max(due, self._text_since + FIRST_TEXT_WAIT_S)
+        return max(due, self._last_call.get(place, -math.inf) + self._min_gap_s)
+
+    def says_something(self) -> bool:
+        """Whether the newest Draft holds more than a status line."""
+        return self._has_text() or bool(self._draft.notice)
+
+    def confirmed(self, place: int, now: float, *, said: bool) -> None:
+        """A call on the Segment at `place` has taken effect. said: what it showed held more than a status line."""
+        self._failures, self._pause_until = 0, -math.inf
+        self._last_call[place] = now
+        if said and self.first_text_at is None:
+            self.first_text_at = now
+
+    def failed(self, now: float) -> None:
+        """A call got no answer, or was turned down for what it holds: the next one waits."""
+        pause = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)] * self._jitter()
+        self._failures += 1
+        self._pause_until = now + pause
+
+    def out_of_patience(self, now: float) -> bool:
+        """Whether the final text has been tried for long enough."""
+        return self._final_at is not None and now - self._final_at > FINAL_PATIENCE_S
+
+    def _has_text(self) -> bool:
+        return bool(self._draft.text.strip())
+
+    def _awaits_first_text(self) -> bool:
+        return self._has_text() and self.first_text_at is None
