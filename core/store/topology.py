@@ -15,6 +15,7 @@ same place again, by redis-py itself.
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -252,8 +253,27 @@ async def _nothing() -> None:
     return None
 
 
+class _Sentinels(Sentinel):
+    """The Sentinels of one client, asked by many connections at once; the one that answered last is asked first.
+
+    redis-py (8.1, read and tried) puts it in the first place of the list while others go through the same list: then
+    one Sentinel stands in it twice and another is forgotten, with its connections open. Here each goes through a list
+    of its own.
+    """
+
+    async def discover_master(self, service_name: str) -> Any:
+        asked = copy.copy(self)
+        asked.sentinels = list(self.sentinels)
+        found = await _discover(asked, service_name)
+        self.sentinels = asked.sentinels
+        return found
+
+
+_discover: Any = Sentinel.discover_master  # redis-py leaves it without annotations
+
+
 def _sentinel(nodes: tuple[Address, ...], sentinel_kwargs: dict[str, Any]) -> Any:
-    make: Any = Sentinel  # redis-py leaves it without annotations
+    make: Any = _Sentinels
     return make(list(nodes), sentinel_kwargs=sentinel_kwargs)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from core.errors import ConfigError
@@ -53,6 +55,24 @@ async def test_a_node_of_a_cluster_given_as_one_server_is_told_apart(servers: Se
         with pytest.raises(ConfigError, match="othermaster") as caught:
             await Store.open(servers.url.replace("mymaster", "othermaster"))
         assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("servers", ["sentinel"], indirect=True)
+async def test_no_sentinel_is_forgotten_when_many_ask_at_once(servers: Servers) -> None:
+    """The first one is down and a hundred connections look for the master: later, when it is the only one up, it is
+    asked again."""
+    store = await Store.open(servers.url)
+    first, *others = (port for _, port in Topology.read(servers.url).nodes)
+    servers.kill(first)
+    await asyncio.gather(*(store.redis.set(f"k{number}", "1") for number in range(100)))
+    servers.start_again(first)
+    for port in others:
+        servers.kill(port)
+    await store.redis.connection_pool.disconnect()
+    assert await store.redis.get("k1") == "1"
+    await store.aclose()
+    for port in others:
+        servers.start_again(port)
 
 
 async def test_nobody_there_is_said_soon() -> None:
