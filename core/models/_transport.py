@@ -1,22 +1,21 @@
 """Bytes to a provider and back: aiohttp by default, an `httpx.AsyncClient` where one is given.
 
 aiohttp costs about a third of httpx per delta when deltas arrive one by one, and its pool does not slow down with
-hundreds of open streams. A session belongs to one event loop; it is made when first needed and closed with `aclose()`,
-or by the loop itself when it shuts down its asynchronous generators, as `asyncio.run` does.
+hundreds of open streams. Its session is that of the running loop, see `core.models._sessions`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import ipaddress
 import ssl
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
+from core.models import _sessions
 from core.models.errors import ModelConnectionError, ModelTimeout
 
 if TYPE_CHECKING:
@@ -77,24 +76,10 @@ def proxy_for(url: str) -> str | None:
 class AiohttpTransport:
     """The default transport."""
 
-    def __init__(self) -> None:
-        self._open: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[Any, None]]] = {}
-
-    async def _session(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        if (found := self._open.get(loop)) is not None and not found[0].closed:
-            return found[0]
-        for dead in [each for each in self._open if each.is_closed()]:
-            del self._open[dead]
-        keeper = _kept_session()
-        session = await anext(keeper)
-        self._open[loop] = (session, keeper)
-        return session
-
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, connect_s: float) -> Reply:
         import aiohttp
 
-        session = await self._session()
+        session = await _sessions.session_for(self)
         timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=connect_s)
         tls = tls_context() if url.startswith("https") else True
         try:
@@ -114,18 +99,7 @@ class AiohttpTransport:
         return _AiohttpReply(response)
 
     async def aclose(self) -> None:
-        opened = self._open.pop(asyncio.get_running_loop(), None)
-        if opened is not None:
-            await opened[1].aclose()
-
-
-async def _kept_session() -> AsyncGenerator[aiohttp.ClientSession, None]:
-    """A session that is closed with this generator, which its loop closes at the latest when it shuts down."""
-    import aiohttp
-
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, read_bufsize=2**18) as session:
-        yield session
+        await _sessions.give_back(self)
 
 
 class _AiohttpReply:
