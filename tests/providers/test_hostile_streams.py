@@ -285,8 +285,12 @@ async def test_runs_cancelled_anywhere_leave_nothing_behind(
         async def one() -> None:
             nonlocal cut, whole
             events = agent.run("Hi", stream=True, stream_intermediate_steps=True)
-            running = asyncio.ensure_future(_drain(events))
-            await asyncio.sleep(rng.random() ** 2 * 0.1)  # more often early than late
+            there = asyncio.Event()
+            running = asyncio.ensure_future(_drain(events, rng.randrange(14), there))
+            if rng.random() < 0.7:  # else before the first event
+                await there.wait()
+            for _ in range(rng.randrange(20)):
+                await asyncio.sleep(0)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             cut, whole = cut + running.cancelled(), whole + (not running.cancelled())
@@ -296,11 +300,17 @@ async def test_runs_cancelled_anywhere_leave_nothing_behind(
 
         for _ in range(25):
             await asyncio.gather(*(one() for _ in range(10)))
-        assert cut > 25 and whole > 5, (cut, whole)
+        assert cut > 50 and whole > 5, (cut, whole)
         async with asyncio.timeout(5):
             await server.idle.wait()
 
 
-async def _drain(events: Any) -> None:
-    async for _ in events:
-        pass
+async def _drain(events: Any, count: int, there: asyncio.Event) -> None:
+    """Read all events; `there` is set when so many of them have come, or at the end."""
+    try:
+        async for _ in events:
+            count -= 1
+            if count <= 0:
+                there.set()
+    finally:
+        there.set()
