@@ -84,7 +84,10 @@ class Bot:
             DeskSettings(self._busy, settings.parley_stop_reaction, settings.parley_edit_reruns),
         )
         self._turn_settings = TurnSettings(
-            history_chars=settings.parley_history_tokens * CHARS_PER_TOKEN, history_turns=settings.parley_history_turns
+            history_chars=settings.parley_history_tokens * CHARS_PER_TOKEN,
+            history_turns=settings.parley_history_turns,
+            shows_reasoning=settings.parley_show_reasoning,
+            has_footer=settings.parley_footer,
         )
         summarise = make_summarise(answerer)
         limits = self._turn_settings

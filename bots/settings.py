@@ -33,6 +33,8 @@ _REMEDIES = {
     f"with {', '.join(BUSY_POLICIES)}.",
     "parley_merge_pause_s": "Write seconds, from 0 to 60.",
     "parley_edit_reruns": "Write true or false.",
+    "parley_show_reasoning": "Write true or false.",
+    "parley_footer": "Write true or false.",
     "parley_history_tokens": "Write a number from 500 to 5000000.",
     "parley_agent": "Write it like my_package.my_module:agent.",
     "parley_history_turns": "Choose a number from 1 to 1000.",
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     parley_merge_pause_s: float = Field(default=0.0, ge=0, le=60)
     parley_stop_reaction: Annotated[frozenset[str], NoDecode] = STOP_REACTIONS
     parley_edit_reruns: bool = False
+    parley_show_reasoning: bool = False
+    parley_footer: bool = False
     parley_log_level: str = "INFO"
 
     redis_url: SecretStr = _NO_SECRET

@@ -335,11 +335,18 @@ class DiscordSurface:
 def _body(segment: Segment) -> dict[str, object]:
     """The message that shows `segment`: it pings nobody and unfolds no link, on creation and on every edit."""
     return {
-        "content": to_content(segment.text),
+        "content": _content(segment),
         "allowed_mentions": NO_MENTIONS,
         "flags": SUPPRESS_EMBEDS,
         "components": _rows(segment),
     }
+
+
+def _content(segment: Segment) -> str:
+    """The aside in small grey letters (`-#`, support article "Markdown Text 101") where it stands below a text."""
+    if segment.text and segment.aside:
+        return f"{to_content(segment.text).rstrip()}\n-# {to_content(segment.aside)}"
+    return to_content(segment.shown)
 
 
 def _shows(message: Json, body: Json) -> bool:

@@ -79,8 +79,11 @@ def wire_size(text: str) -> int:
 
 def message(segment: Segment) -> tuple[str, list[Block]]:
     """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for."""
-    shown = segment.text if segment.text.strip() else "…"
-    blocks: list[Block] = [markdown_block(shown)]
+    shown = segment.shown if segment.shown.strip() else "…"
+    blocks: list[Block] = [markdown_block(segment.text if segment.text.strip() else shown)]
+    if segment.text.strip() and segment.aside:
+        aside = {"type": "mrkdwn", "text": escaped(segment.aside), "verbatim": True}
+        blocks.append({"type": "context", "elements": [aside]})
     controls = ((STOP_ACTION, "Stop", segment.stop), (RETRY_ACTION, "Retry", segment.retry))
     buttons = [_button(action, label, value) for action, label, value in controls if value]
     if buttons:

@@ -36,20 +36,26 @@ class TerminalSurface:
         pass
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
-        self._shown = {key: segment.text}  # only the newest message can still grow
-        self._write(segment.text)
+        words = _words(segment)
+        self._shown = {key: words}  # only the newest message can still grow
+        self._write(words)
         return MessageRef(placement.thread_id, key)
 
     async def find(self, placement: Placement, key: str) -> MessageRef | None:
         return MessageRef(placement.thread_id, key) if key in self._shown else None
 
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
-        shown = self._shown.get(ref.message)
-        if shown is not None and segment.text.startswith(shown):
-            self._write(segment.text[len(shown) :])
+        shown, words = self._shown.get(ref.message), _words(segment)
+        if shown is not None and words.startswith(shown):
+            self._write(words[len(shown) :])
         else:
-            self._write(f"\n{segment.text}")
-        self._shown = {ref.message: segment.text}
+            self._write(f"\n{words}")
+        self._shown = {ref.message: words}
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         self._shown.pop(ref.message, None)
+
+
+def _words(segment: Segment) -> str:
+    """A line below a text that still grows would have to be taken back, so it is not written."""
+    return segment.text if segment.text and segment.stop else segment.shown

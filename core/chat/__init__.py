@@ -20,6 +20,7 @@ from core.replies.surface import (
     Surface,
     SurfaceError,
     SurfaceUnavailable,
+    ToolCall,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "SurfaceUnavailable",
     "ThreadId",
     "ThreadReader",
+    "ToolCall",
     "UserId",
     "Verdict",
 ]

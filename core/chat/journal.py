@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
-from core.replies import MessageRef
+from core.replies import Draft, MessageRef
 from core.usage import Outcome, TurnUsage
 
 
@@ -15,8 +15,8 @@ from core.usage import Outcome, TurnUsage
 class Conclusion:
     """How a Turn ends. Once it is in the journal, only showing and sealing are left.
 
-    text, notice: of the final Draft.  history: what the Turn adds to the Session's history, None for nothing.
-    reset: the history is dropped instead.  usage: what goes into the ledger, None for a command.
+    text, notice, sources, footer: of the final Draft.  history: what the Turn adds to the Session's history, None for
+    nothing.  reset: the history is dropped instead.  usage: what goes into the ledger, None for a command.
     retry: it can be asked for once more.
     """
 
@@ -27,6 +27,19 @@ class Conclusion:
     reset: bool = False
     usage: TurnUsage | None = None
     retry: bool = False
+    sources: str = ""
+    footer: str = ""
+
+    def draft(self) -> Draft:
+        """The final Draft."""
+        return Draft(
+            self.text,
+            notice=self.notice,
+            final=True,
+            retry=self.retry,
+            sources=self.sources,
+            footer=self.footer,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from core.agent.response import RunEvent, RunResponse
 from core.chat import texts
 from core.messages import ModelMessage
 from core.models.usage import Usage
-from core.replies.draft import Draft
+from core.replies import Draft, ToolCall
 
 _CUT = ("length", "max_tokens", "MAX_TOKENS")
 """How OpenAI, Anthropic and Google say that an answer ends at its token limit."""
 
+_LONGEST_THOUGHT = 1500
+_FENCE_LINE = re.compile(r"\s*(?:`{3,}|~{3,})")
+
 
 @dataclass(slots=True)
 class Progress:
-    """What a run has said and used, as far as its events have come in."""
+    """What a run has said and used, as far as its events have come in.
 
+    text: the answer.  body: what people are shown of it, with what the model thought quoted where it was thought if
+    `shows_reasoning`; it only grows at its end.  status: the line that says what goes on while the text does not grow.
+    """
+
+    shows_reasoning: bool = False
     text: str = ""
+    body: str = ""
     status: str = texts.THINKING
     model: str = ""
     steps: int = 0
     first_delta_at: float | None = None
+    tools: dict[str, ToolCall] = field(default_factory=dict)
     last: RunResponse | None = field(default=None, repr=False)
+    _thought: str = ""
+    _before_thought: str = ""
 
     def apply(self, event: RunResponse, now: float) -> bool:
         """Take `event` in; True if what people should see has changed."""
@@ -33,21 +48,60 @@ class Progress:
             case RunEvent.run_response.value if isinstance(event.content, str) and event.content:
                 if self.first_delta_at is None:
                     self.first_delta_at = now
-                self.text += event.content
+                self._add_text(event.content)
+                return True
+            case RunEvent.reasoning_step.value if self.shows_reasoning:
+                self._add_thought(event.thinking or (event.content if isinstance(event.content, str) else ""))
                 return True
             case RunEvent.tool_call_started.value:
                 self.steps += 1
-                name = event.tools[-1].get("tool_name") if event.tools else None
-                self.status = texts.using(str(name)) if name else texts.THINKING
-                return not self.text
+                self._take_tools(event, ended=False)
+                self.status = texts.using(self._running()) if self._running() else texts.THINKING
+                return True
             case RunEvent.tool_call_completed.value:
-                self.status = texts.THINKING
-                return not self.text
+                failed = self._take_tools(event, ended=True)
+                if running := self._running():
+                    self.status = texts.using(running)
+                else:
+                    self.status = texts.failing(failed) if failed else texts.THINKING
+                return True
             case RunEvent.run_completed.value if event.content is not None and not self.text:
-                self.text = event.get_content_as_string()  # an engine that does not stream, or a typed result
+                self._add_text(event.get_content_as_string())  # an engine that does not stream, or a typed result
                 return bool(self.text)
             case _:
                 return False
+
+    def _add_text(self, text: str) -> None:
+        self.text += text
+        if self._thought:
+            self._thought = ""
+            self.body += "\n\n"
+            text = text.lstrip("\n")
+        self.body += text
+        self.status = ""
+
+    def _add_thought(self, text: str) -> None:
+        if not self._thought:
+            self._before_thought = f"{self.body.rstrip()}\n\n" if self.body.strip() else ""
+        self._thought += text
+        self.body = self._before_thought + quoted(self._thought)
+
+    def _take_tools(self, event: RunResponse, *, ended: bool) -> str:
+        """Note how the tool calls stand, `event` telling that one began or `ended`. The name of one that has just
+        failed is given back, "" if none has."""
+        failed = ""
+        for number, entry in enumerate(event.tools or ()):
+            name, call_id = str(entry.get("tool_name") or ""), str(entry.get("tool_call_id") or number)
+            before = self.tools.get(call_id)
+            if not name or (before and before.state != "running"):
+                continue
+            self.tools[call_id] = ToolCall(call_id, name, _state_of(entry) if ended else "running")
+            if self.tools[call_id].state == "failed":
+                failed = name
+        return failed
+
+    def _running(self) -> list[str]:
+        return [call.name for call in self.tools.values() if call.state == "running"]
 
     @property
     def was_cut(self) -> bool:
@@ -56,10 +110,26 @@ class Progress:
         return bool(data and data.get("finish_reason") in _CUT)
 
     def draft(self) -> Draft:
-        return Draft(self.text, status=self.status)
+        return Draft(self.body, status=self.status, tools=tuple(self.tools.values()))
 
     def new_messages(self) -> list[ModelMessage]:
         return self.last.new_messages() if self.last is not None else []
 
     def usage(self) -> Usage:
         return self.last.usage() if self.last is not None else Usage()
+
+
+def _state_of(entry: Mapping[str, Any]) -> Literal["running", "done", "failed"]:
+    error = entry.get("tool_call_error")
+    if error is None and entry.get("content") is None:
+        return "running"
+    return "failed" if error else "done"
+
+
+def quoted(thought: str) -> str:
+    """What the model thought, as a quiet quotation; its code is shown as plain lines, so that no fence stays open."""
+    shown = thought.strip()
+    if len(shown) > _LONGEST_THOUGHT:
+        shown = shown[:_LONGEST_THOUGHT].rstrip() + "…"
+    lines = [line.replace("```", "'''") for line in shown.split("\n") if not _FENCE_LINE.match(line)]
+    return "\n".join(f"> {line}".rstrip() for line in [f"💭 {lines[0]}" if lines else "💭", *lines[1:]])

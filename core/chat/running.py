@@ -19,12 +19,12 @@ Ending = Literal["done", "stopped"] | BaseException
 class Running:
     """One run. progress: what it has said so far.  changed: called after each event that people should see."""
 
-    def __init__(self, answerer: Answerer, asker: Asker, changed: Callable[[], None]) -> None:
+    def __init__(self, answerer: Answerer, asker: Asker, changed: Callable[[], None], progress: Progress) -> None:
         self._answerer = answerer
         self._asker = asker
         self._changed = changed
         self._events: object = None
-        self.progress = Progress()
+        self.progress = progress
 
     async def finish(
         self, prompt: str, history: list[ModelMessage], stop: Stop, deadline_s: float, name: str

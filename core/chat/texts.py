@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.models.errors import (
     AgentRunError,
     FallbackExceptionGroup,
@@ -19,6 +21,7 @@ from core.models.errors import (
     UnexpectedModelBehavior,
     UsageLimitExceeded,
 )
+from core.usage import TurnUsage
 
 THINKING = "_Thinking…_"
 STOPPED = "⏹️ _Stopped._"
@@ -47,8 +50,39 @@ In a direct message just write.
 In a thread, mention me with one of these words: `@Parley stop`."""
 
 
-def using(tool: str) -> str:
-    return f"_Using {tool}…_"
+def footer(usage: TurnUsage) -> str:
+    """Model, time and cost of one answer."""
+    about = "about " if usage.estimated and usage.cost_nano_usd else ""
+    return f"{usage.model.replace('`', '')} · {usage.seconds:.1f} s · {about}{_price(usage.cost_nano_usd)}"
+
+
+def _price(nano_usd: int | None) -> str:
+    if nano_usd is None:
+        return "price not known"
+    usd = nano_usd / 1e9
+    return "no cost" if usd == 0 else f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}"
+
+
+_MOST_TOOLS_NAMED = 3
+_TOOL_NAME_WIDTH = 40
+
+
+def using(tools: Sequence[str]) -> str:
+    """The line while tools run, each named once."""
+    names = [f"`{_one_word(name)}`" for name in dict.fromkeys(tools)]
+    named, more = names[:_MOST_TOOLS_NAMED], len(names) - _MOST_TOOLS_NAMED
+    return f"🔧 _Using {', '.join(named)}{f' and {more} more' if more > 0 else ''}…_"
+
+
+def failing(tool: str) -> str:
+    """The line after a tool has failed, until the answer goes on."""
+    return f"🔧 _`{_one_word(tool)}` did not work; going on…_"
+
+
+def _one_word(name: str) -> str:
+    """A tool's name as it fits into code; an engine that is not ours may call its tools anything."""
+    shown = "".join(character for character in name if character.isprintable() and character not in "` ")
+    return shown[:_TOOL_NAME_WIDTH] or "a tool"
 
 
 def failure(exc: BaseException, reference: str) -> str:

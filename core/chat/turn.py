@@ -32,12 +32,13 @@ from core.chat.policies import BusyPolicies
 from core.chat.progress import Progress
 from core.chat.question import Question, Record, place_keys
 from core.chat.running import Running
+from core.chat.sources import sources_of
 from core.chat.steering import Steering
 from core.chat.stop import Stop, notice_of, reason_noted
 from core.errors import StoreUnavailable
 from core.messages import ModelMessage, ModelRequest, UserPromptPart
 from core.models.errors import AgentRunError
-from core.replies import Draft, MessageRef, Placement, RateBudget, Reply, Surface, SurfaceError
+from core.replies import Controls, MessageRef, Placement, RateBudget, Reply, Surface, SurfaceError
 from core.sessions import Begun, Lease, Mailboxes, UsageEntry
 from core.usage import Outcome, increments, today
 
@@ -60,11 +61,14 @@ THINKING_AFTER_S = 1.5
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """deadline_s: how long one Turn may take.  history_chars: the most JSON text of history a run is given.
-    history_turns: the most finished Turns of it."""
+    history_turns: the most finished Turns of it.  shows_reasoning: people see what the model thinks.  has_footer: below
+    an answer stand its model, time and cost."""
 
     deadline_s: float = 900.0
     history_chars: int = 400_000
     history_turns: int = 50
+    shows_reasoning: bool = False
+    has_footer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +174,7 @@ class _Attempt:
             self._placement,
             self._turns.budget,
             key=self._turn_id,
-            stop=self._turn_id,
-            retry=self._turn_id,
+            controls=Controls(stop=self._turn_id, retry=self._turn_id, rating=self._turn_id),
             posted=self._note_posted,
             shown=self._journal.refs,
             again=self._journal.attempts > 1,
@@ -182,7 +185,7 @@ class _Attempt:
             writing.add_done_callback(lambda _: self._stop.ask("unseen"))  # before the end: it was turned away for good
             greeting = tasks.create_task(self._greet(reply), name=f"greet:{self._turn_id}")
             conclusion = self._journal.conclusion or await self._find_conclusion(reply)
-            reply.show(Draft(conclusion.text, notice=conclusion.notice, final=True, retry=conclusion.retry))
+            reply.show(conclusion.draft())
             delivery = await writing
             greeting.cancel()
         conclusion = _timed(conclusion, reply.first_text_at, self._started)
@@ -243,7 +246,7 @@ class _Attempt:
             await asyncio.sleep(THINKING_AFTER_S)
         self._status_due = True
         progress = self._running.progress if self._running else Progress()
-        if not progress.text and (anew or not self._journal.refs):  # what an earlier attempt has shown is better
+        if not progress.body and (anew or not self._journal.refs):  # what an earlier attempt has shown is better
             reply.show(progress.draft())
 
     async def _find_conclusion(self, reply: Reply) -> Conclusion:
@@ -284,11 +287,12 @@ class _Attempt:
             self._question = replace(self._question, context=context)
 
         def changed() -> None:
-            if running.progress.text or self._status_due:
+            if running.progress.body or self._status_due:
                 reply.show(running.progress.draft())
 
         asker = Asker(author.user_id, author.name, self._lease.thread_id)
-        running = self._running = Running(self._turns.answerer, asker, changed)
+        progress = Progress(self._turns.settings.shows_reasoning)
+        running = self._running = Running(self._turns.answerer, asker, changed, progress)
         steering = Steering(self._lease, running, self._begun.letters[-1].number, starter)
         listening = asyncio.create_task(steering.listen(self._nudged), name=f"steering:{self._turn_id}")
         try:
@@ -366,13 +370,17 @@ class _Attempt:
         asked = self._question.prompt(self._begun.facts.get("starter", ""))
         if not new and remember and outcome == "stopped":  # before it was run at all; it was asked all the same
             new = [ModelRequest(parts=[UserPromptPart(asked)])]
+        usage = cost_of(self._message, progress, self._turns.provider, outcome, self._given + asked, self._elapsed())
+        has_answer = bool(progress.text.strip())
         return Conclusion(
-            progress.text,
+            progress.body,
             notice,
             outcome,
             history=codec.dump_turn(new) if new else None,
-            usage=cost_of(self._message, progress, self._turns.provider, outcome, self._given + asked, self._elapsed()),
+            usage=usage,
             retry=retry,
+            sources=sources_of(progress.last) if has_answer else "",
+            footer=texts.footer(usage) if has_answer and self._turns.settings.has_footer else "",
         )
 
     def _elapsed(self) -> float:

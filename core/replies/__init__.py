@@ -1,7 +1,7 @@
 """Markdown in, Segments out: splitting, pacing, the shared budget, and the one writer that posts and edits."""
 
 from core.replies.budget import RateBudget
-from core.replies.draft import Draft, Layout
+from core.replies.draft import Controls, Draft, Layout
 from core.replies.reply import Reply
 from core.replies.splitting import Splitter, closed
 from core.replies.surface import (
@@ -19,9 +19,11 @@ from core.replies.surface import (
     Surface,
     SurfaceError,
     SurfaceUnavailable,
+    ToolCall,
 )
 
 __all__ = [
+    "Controls",
     "Draft",
     "Layout",
     "Limits",
@@ -41,5 +43,6 @@ __all__ = [
     "Surface",
     "SurfaceError",
     "SurfaceUnavailable",
+    "ToolCall",
     "closed",
 ]

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.replies.budget import RateBudget
-from core.replies.draft import Draft, Layout
+from core.replies.draft import Controls, Draft, Layout
 from core.replies.pacing import Pacing
 from core.replies.surface import (
     MessageGone,
@@ -96,7 +96,7 @@ def next_step(wanted: Sequence[Segment], shown: Sequence[Shown], *, final: bool)
 class Reply:
     """The answer to one Turn, as people see it.
 
-    key: names the Turn; the same for every attempt at it.  stop, retry: handed back by the buttons.
+    key: names the Turn; the same for every attempt at it.  controls: what its buttons hand back.
     shown: messages that an earlier attempt at this Turn posted; they are gone on with.
     assured: awaited before each call; it raises when somebody else shows this Reply now.
     again: there was an earlier attempt, and it may have posted one message more than it could note.
@@ -110,9 +110,8 @@ class Reply:
         budget: RateBudget,
         *,
         key: str,
-        stop: str,
+        controls: Controls,
         posted: Posted,
-        retry: str = "",
         shown: Sequence[MessageRef] = (),
         again: bool = False,
         assured: Assured | None = None,
@@ -121,7 +120,7 @@ class Reply:
         self._placement = placement
         self._budget = budget
         self._key = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
-        self._layout = Layout(surface.limits.segment, surface.limits.measure, stop, retry)
+        self._layout = Layout(surface.limits.segment, surface.limits.measure, controls)
         self._posted = posted
         self._assured = assured
         self._shown = [Shown(ref, None) for ref in shown]

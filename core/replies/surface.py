@@ -14,7 +14,7 @@ The writer (`core.replies.reply`) is the only caller of `post`, `edit` and `dele
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from core.ids import ThreadId
@@ -43,17 +43,37 @@ class MessageRef:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One tool call of a run. call_id: the same from its start to its end, unique within the run."""
+
+    call_id: str
+    name: str
+    state: Literal["running", "done", "failed"] = "running"
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """The part of a Reply in one platform message.
 
-    text: markdown as the model wrote it (never escaped for a platform), every fence closed, at most
-    `Limits.segment` as `Limits.measure` counts.  stop, retry: what a Stop or a Retry button hands back when pressed;
-    "" shows no such button.
+    text: markdown as the model wrote it (never escaped for a platform), every fence closed; "" when there is only an
+    aside.  aside: one quiet line of markdown below it, that is ours: what is being done while the answer grows, the
+    footer once it is final.  Text and aside are together at most `Limits.segment` as `Limits.measure` counts.
+    stop, retry, rating: what a Stop button, a Retry button, and the two buttons of a rating hand back when pressed;
+    "" shows no such button.  tools: the tool calls of the run, for a platform that shows them in a way of its own; two
+    Segments that differ in nothing else are equal, as what is going on stands in the aside as well.
     """
 
     text: str
     stop: str = ""
     retry: str = ""
+    rating: str = ""
+    aside: str = ""
+    tools: tuple[ToolCall, ...] = field(default=(), compare=False)
+
+    @property
+    def shown(self) -> str:
+        """Text and aside in one, where a platform has nothing quieter for the latter."""
+        return f"{self.text}\n\n{self.aside}" if self.text and self.aside else self.text or self.aside
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,3 +363,9 @@ async def test_typing_is_shown_where_the_answer_will_be(surface: DiscordSurface,
     await surface.status(IN_THREAD, False)
     await surface.status(asked(), True)
     assert wire.sent() == ["POST /channels/30/typing"]
+
+
+async def test_a_line_below_the_text_is_small(surface: DiscordSurface, wire: Wire) -> None:
+    await surface.post(IN_THREAD, Segment("It is 7.", aside="gpt · 1 s"), "k")
+    await surface.edit(IN_THREAD, MessageRef("30", "777"), Segment("", aside="_Thinking…_"))
+    assert [call.body["content"] for call in wire.calls] == ["It is 7.\n-# gpt · 1 s", "_Thinking…_"]

@@ -64,6 +64,7 @@ class Posted:
     deleted: bool = False
     thread_id: str = ""
     retry: str = ""
+    rating: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ class ScriptedSurface:
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         def effect() -> str:
             name = f"m{len(self.messages)}"
-            self.messages[name] = Posted(key, segment.text, segment.stop, False, placement.thread_id, segment.retry)
+            self.messages[name] = Posted(
+                key, segment.shown, segment.stop, False, placement.thread_id, segment.retry, segment.rating
+            )
             return name
 
         assert 0 < len(key) <= 25
@@ -148,7 +151,8 @@ class ScriptedSurface:
             message = self.messages[ref.message]
             if message.deleted:
                 raise MessageGone("message_not_found")
-            message.text, message.stop, message.retry = segment.text, segment.stop, segment.retry
+            message.text, message.stop = segment.shown, segment.stop
+            message.retry, message.rating = segment.retry, segment.rating
             return ref.message
 
         await self._called("edit", ref.message, segment, effect, placement)
@@ -169,10 +173,10 @@ class ScriptedSurface:
         placement: Placement,
     ) -> str:
         at, thread = asyncio.get_running_loop().time(), placement.thread_id
-        fault = self.rules(operation, message, segment.text) or next(self.faults, None) or Fault()
-        if operation in ("post", "edit") and not segment.text.strip():
+        fault = self.rules(operation, message, segment.shown) or next(self.faults, None) or Fault()
+        if operation in ("post", "edit") and not segment.shown.strip():
             fault = Fault(SegmentRejected("no_text"))
-        if self.limits.measure(segment.text) > self.limits.segment:
+        if self.limits.measure(segment.shown) > self.limits.segment:
             fault = Fault(SegmentRejected("msg_too_long"))
         self._in_flight[thread] = self._in_flight.get(thread, 0) + 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight[thread])
@@ -189,7 +193,7 @@ class ScriptedSurface:
             raise
         finally:
             self._in_flight[thread] -= 1
-            self.calls.append(Call(at, operation, message or result, segment.text, thread, failed))
+            self.calls.append(Call(at, operation, message or result, segment.shown, thread, failed))
             async with self.changed:
                 self.changed.notify_all()
         return result

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.replies import (
+    Controls,
     Draft,
     Layout,
     Limits,
@@ -48,7 +49,7 @@ def make_reply(
         PLACEMENT,
         budget or RateBudget(),
         key="turn",
-        stop="STOP",
+        controls=Controls(stop="STOP"),
         posted=posted,
         shown=shown,
         again=again,
@@ -554,7 +555,7 @@ def test_whatever_fails_the_final_text_is_shown_once(
         gone = sum(1 for call in surface.calls if call.failed == "MessageGone")
         assert delivery == "shown" or gone > 3
         if delivery == "shown":
-            wanted = [segment.text for segment in Layout(100, len, "").segments(Draft(text + ".", final=True))]
+            wanted = [segment.text for segment in Layout(100, len, Controls()).segments(Draft(text + ".", final=True))]
             assert sorted(surface.texts) == sorted(wanted)
             if not gone:
                 assert surface.texts == wanted

@@ -120,3 +120,16 @@ def test_a_quoted_question_is_escaped_and_bounded() -> None:
     """The question of a slash command is shown to everybody."""
     assert quoted("a <!here>\nb") == "> a &lt;!here&gt;\n> b"
     assert len(quoted("x" * 9000)) < 3100
+
+
+def test_a_line_below_the_text_stands_in_a_quiet_block_and_pings_nobody() -> None:
+    text, blocks = message(Segment("It is 7.", aside="gpt <!here> · 1 s"))
+    assert text == "It is 7.\n\ngpt &lt;!here&gt; · 1 s"
+    assert blocks[1] == {
+        "type": "context",
+        "elements": [{"type": "mrkdwn", "text": "gpt &lt;!here&gt; · 1 s", "verbatim": True}],
+    }
+
+
+def test_a_line_without_a_text_is_the_message() -> None:
+    assert message(Segment("", aside="_Thinking…_"))[1] == [{"type": "markdown", "text": "_Thinking…_"}]
