@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from adapters.slack.entities import mentions, readable, without_leading_mention
 from adapters.slack.place import Place, scope_id, user_id
-from core.chat import Author, Message, Reach, Said, Spot
+from core.chat import Author, Message, Reach, Said, Spot, ThreadId
 
 Payload = Mapping[str, Any]
 """JSON from Slack: any shape until one of the functions here has read it."""
@@ -76,7 +76,14 @@ class Reacted:
     reaction: str
 
 
-Change = Edited | Deleted | Reacted
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Somebody pressed Slack's own Stop button in a thread."""
+
+    thread_id: ThreadId
+
+
+Change = Edited | Deleted | Reacted | Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +149,17 @@ def read_message(body: Payload, me: Me) -> Message | None:
 
 
 def read_change(body: Payload, me: Me) -> Change | None:
-    """Read an `event_callback` in which a message was edited, deleted or reacted to by somebody; None for all else.
+    """Read an `event_callback` in which a message was edited, deleted or reacted to, or our work stopped, by somebody;
+    None for all else.
 
     A root with replies leaves a tombstone when it is deleted, told as `message_changed`; an edit by Slack itself (a
     link that unfolds) has no other words than before.
-    Source: docs.slack.dev, events message_changed, message_deleted, reaction_added; tombstone: 42wim/matterbridge#600.
+    Source: docs.slack.dev, events message_changed, message_deleted, reaction_added, agent_session_stopped; tombstone:
+    42wim/matterbridge#600.
     """
     event = _table(body.get("event"))
+    if event.get("type") == "agent_session_stopped":
+        return _stopped(event, body, me)
     if event.get("type") == "reaction_added":
         return _reaction(event, body, me)
     if event.get("type") != "message":
@@ -168,6 +179,13 @@ def read_change(body: Payload, me: Me) -> Change | None:
         return None
     version = _text(_table(now.get("edited")).get("ts")) or _text(event.get("event_ts"))
     return Edited(_spot(body, me, channel, ts), _words(now, text, me), version)
+
+
+def _stopped(event: Payload, body: Payload, me: Me) -> Stopped | None:
+    channel, thread_ts = _text(event.get("channel")), _text(event.get("thread_ts"))
+    if not (channel and thread_ts):
+        return None
+    return Stopped(Place(installing_team(body, me), channel, thread_ts).thread_id)
 
 
 def _reaction(event: Payload, body: Payload, me: Me) -> Reacted | None:

@@ -22,6 +22,7 @@ SCOPES = (
     "users:read",
 )
 EVENTS = (
+    "agent_session_stopped",
     "app_mention",
     "app_uninstalled",
     "message.channels",

@@ -22,6 +22,7 @@ from adapters.slack.inbound import (
     Payload,
     Press,
     Reacted,
+    Stopped,
     event_type,
     read_change,
     read_message,
@@ -106,6 +107,8 @@ class Reception:
                     await self._intake.deleted(spot)
                 case Reacted(spot, reaction):
                     await self._intake.reacted(spot, reaction)
+                case Stopped(thread_id):
+                    await self._intake.stop_in(thread_id)
                 case _:
                     assert_never(change)
         except StoreUnavailable:

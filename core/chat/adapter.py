@@ -89,6 +89,10 @@ class Intake(Protocol):
         """Somebody put a reaction on a message. reaction: the emoji or its name, as the platform says."""
         ...
 
+    async def stop_in(self, thread_id: ThreadId) -> bool:
+        """Stop the Turn that runs in a thread, whichever it is; False when none does. Raises StoreUnavailable."""
+        ...
+
     async def command(self, call: CommandCall) -> str:
         """Answer a command with markdown, for that person's eyes only. Raises StoreUnavailable."""
         ...

@@ -175,6 +175,9 @@ class Desk:
         if found is not None:
             await self._mailboxes.request_stop(found.thread_id, found.number)
 
+    async def stop_in(self, thread_id: ThreadId) -> bool:
+        return await self._mailboxes.request_stop(thread_id)
+
     async def command(self, call: CommandCall) -> str:
         return await self._commands.run(call)
 

@@ -339,6 +339,16 @@ async def test_a_reaction_stops_the_answer_it_stands_on_or_the_one_to_its_questi
     assert rig.world.texts[2] == "re: three"
 
 
+async def test_what_runs_in_a_thread_is_stopped_without_naming_it(rig: Rig) -> None:
+    """A platform's own Stop button knows the thread and nothing else."""
+    async with rig.worker():
+        await begin(rig, "one")
+        assert await rig.desk.stop_in(THREAD)
+        await rig.settled()
+        assert not await rig.desk.stop_in(THREAD)
+    assert rig.world.texts == [f"re: one\n\n{texts.STOPPED}"]
+
+
 async def test_a_waiting_question_that_is_deleted_is_dropped_silently(rig: Rig) -> None:
     """Nobody wants an answer to it any more (peers 16)."""
     async with rig.worker():

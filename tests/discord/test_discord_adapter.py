@@ -28,6 +28,7 @@ from core.chat import (
     Spot,
     StoreUnavailable,
     SurfaceUnavailable,
+    ThreadId,
     Verdict,
 )
 
@@ -77,6 +78,10 @@ class Desk:
     async def reacted(self, spot: Spot, reaction: str) -> None:
         self._reach_store()
         self.changes.append(("reacted", spot.key, reaction))
+
+    async def stop_in(self, thread_id: ThreadId) -> bool:
+        self._reach_store()
+        return False
 
     async def command(self, call: CommandCall) -> str:
         self._reach_store()

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from adapters.emulators.slack.emulator import SlackEmulator
 from adapters.slack import SlackAdapter, SlackSettings
-from core.chat import CommandCall, Message, Retried, Spot, Verdict
+from core.chat import CommandCall, Message, Retried, ScopeId, Spot, ThreadId, Verdict
 
 
 @dataclass
@@ -64,6 +64,10 @@ class KeepingIntake:
 
     async def reacted(self, spot: Spot, reaction: str) -> None:
         await self._changed("reacted", spot, reaction)
+
+    async def stop_in(self, thread_id: ThreadId) -> bool:
+        await self._changed("stopped", Spot(ScopeId(""), thread_id), "")
+        return thread_id in self.running
 
     async def _changed(self, kind: str, spot: Spot, text: str) -> None:
         if self.failure:

@@ -312,6 +312,17 @@ async def test_socket_mode_switched_off_ends_listening(
     await adapter.aclose()
 
 
+async def test_slacks_own_stop_button_is_heard_and_acked(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """Also where no message of ours stands yet."""
+    question = await emulator.say("ada", emulator.dm("ada"), "hello")
+    await emulator.press_stop("ada", question.channel, question.ts)
+    await until(lambda: intake.changes)
+    assert intake.changes == [("stopped", f"slack:{emulator.team_id}:{question.channel}:{question.ts}", "")]
+    await until(lambda: emulator.deliveries("agent_session_stopped")[0].acknowledged)
+
+
 async def test_stopping_acks_what_is_in_hand_and_leaves_nothing_running(
     settings: SlackSettings, emulator: SlackEmulator, intake: Any, until: Any
 ) -> None:

@@ -11,8 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.inbound import Deleted, Edited, Me, Reacted, read_change, read_message, read_press, read_slash
-from core.chat import Message, ScopeId, Spot
+from adapters.slack.inbound import (
+    Deleted,
+    Edited,
+    Me,
+    Reacted,
+    Stopped,
+    read_change,
+    read_message,
+    read_press,
+    read_slash,
+)
+from core.chat import Message, ScopeId, Spot, ThreadId
 
 ME = Me(team="T111", user="UBOT", bot="BBOT", name="parley")
 FIXTURES = Path(os.environ.get("PARLEY_FIXTURES", Path(__file__).parents[2].parent / "shared" / "fixtures")) / "slack"
@@ -296,6 +306,13 @@ def test_a_reaction_names_its_message() -> None:
     assert read_change(body(**event | {"item": {"type": "file"}}), ME) is None
 
 
+def test_slacks_own_stop_button_names_a_thread() -> None:
+    """Not a message: there may be none yet."""
+    event = {"type": "agent_session_stopped", "channel": "C1", "thread_ts": "17.01", "user": "U1"}
+    assert read_change(body(**event), ME) == Stopped(ThreadId("slack:T111:C1:17.01"))
+    assert read_change(body(**event | {"thread_ts": None}), ME) is None
+
+
 @given(
     st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=8)
 )
@@ -304,3 +321,4 @@ def test_no_payload_is_too_odd_to_be_read(odd: Any) -> None:
     for kind in ("message_changed", "message_deleted"):
         read_change(body(subtype=kind, message=odd, previous_message=odd, deleted_ts=odd), ME)
     read_change(body(type="reaction_added", item=odd, reaction=odd), ME)
+    read_change(body(type="agent_session_stopped", channel=odd, thread_ts=odd), ME)
