@@ -199,7 +199,8 @@ def _greeting(conversation: Conversation, _tools: dict[str, ToolDefinition]) -> 
     if len(conversation.last.split()) > 6:
         return None
     if conversation.before:
-        return TextPart(f"Hello again! You have written {len(conversation.before)} messages here before this one.")
+        said = len(conversation.before)
+        return TextPart(f"Hello again! You have written {said} message{'' if said == 1 else 's'} here before this one.")
     return TextPart(f"Hello! {HELP}")
 
 

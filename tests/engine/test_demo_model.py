@@ -44,7 +44,8 @@ def agent() -> Agent:
     ("prompts", "expected"),
     [
         (["Hello!"], "demo model: a set of rules, not a language model"),
-        (["Hello!", "hi"], "Hello again!"),
+        (["Hello!", "hi"], "written 1 message here"),
+        (["Hello!", "hi", "hey"], "written 2 messages here"),
         (["My name is Ada", "What is my name?"], "**Ada**"),
         (["What's my name?"], "not told me"),
         (["First thing", "second", "What did I say first?"], "“First thing”"),
