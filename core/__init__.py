@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from core._version import version
+
 if TYPE_CHECKING:
     from core.agent._capture import capture_run_messages
     from core.agent._run import EndStrategy
@@ -102,16 +104,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # the names above, each with its own type for checkers
     if name == "__version__":
-        return _version()
+        return version()
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("parley")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0+unknown"

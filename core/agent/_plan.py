@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from typing_extensions import TypeVar
 
@@ -24,6 +24,9 @@ from core.messages import (
 from core.models.base import Model
 from core.models.settings import ModelSettings
 from core.models.usage import Usage, UsageLimits
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 __all__ = ["EndStrategy", "FinalResult", "LoopEvent", "Plan", "ResponseEnded", "ResultDataT", "RunEnded"]
 
@@ -90,3 +93,4 @@ class Plan:
     tool_call_limit: int | None = None
     agent: Any = None
     run_timeout: float | None = None
+    tracer: Tracer | None = None

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 import pydantic
 
@@ -23,6 +23,7 @@ from core.agent._calls import Retries, call_tool, error_details, run_together, w
 from core.agent._history import cancelled, close_calls, interrupted, repaired, with_instructions
 from core.agent._output import ResultTool
 from core.agent._plan import EndStrategy, FinalResult, LoopEvent, Plan, ResponseEnded, ResultDataT, RunEnded
+from core.agent._tracing import preparing, traced, traced_tools
 from core.agent.extra import Findings
 from core.agent.tools import RunContext, Tool
 from core.messages import (
@@ -45,6 +46,9 @@ from core.messages import (
 from core.models.base import ModelRequestParameters, StreamedResponse
 from core.models.errors import ModelRetry, StopAgentRun, UnexpectedModelBehavior
 from core.models.usage import Usage
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 __all__ = ["EndStrategy", "FinalResult", "LoopEvent", "Plan", "ResponseEnded", "Run", "RunEnded"]
 
@@ -75,6 +79,7 @@ class Run(Generic[ResultDataT]):
         self._ran: set[int] = set()  # the positions of calls whose tool ran, or would have
         self._steered: list[ModelRequestPart] = []
         self._priced: Usage | None = None  # the usage whose price was looked up last
+        self.span: Span | None = None  # if the run has one that goes on beyond its events
         self._stop: str | None = None  # what a tool that ended the run said
 
     # --- what callers read ---
@@ -102,8 +107,10 @@ class Run(Generic[ResultDataT]):
 
     def events(self) -> AsyncGenerator[LoopEvent, None]:
         """Everything that happens, to its end. Closing it, or cancelling whoever waits for it, ends the run."""
-        seconds = self.plan.run_timeout
-        return self._loop() if seconds is None else within(seconds, self._loop())
+        plan, events = self.plan, self._loop()
+        if plan.run_timeout is not None:
+            events = within(plan.run_timeout, events)
+        return events if plan.tracer is None else traced(self, plan.tracer, events)
 
     async def _loop(self) -> AsyncGenerator[LoopEvent, None]:
         try:
@@ -198,7 +205,8 @@ class Run(Generic[ResultDataT]):
         self.messages.append(request)
         plan.limits.check_before_request(self.usage)
         self.step += 1
-        parameters = await self._parameters()
+        with preparing(self):
+            parameters = await self._parameters()
         sent = repaired(self.messages)
         if plan.instructions:
             ctx = self.context()
@@ -348,7 +356,10 @@ class Run(Generic[ResultDataT]):
         for call in called:
             yield FunctionToolCallEvent(call)
         if jobs:
-            async with aclosing(run_together(jobs)) as results:
+            answers = run_together(jobs)
+            if self.plan.tracer is not None:
+                answers = traced_tools(self.plan.tracer, [call.tool_name for call in called], answers)
+            async with aclosing(answers) as results:
                 async for event in results:
                     yield event
 

@@ -22,6 +22,7 @@ from core.agent._override import Overridable, Unset
 from core.agent._prompts import Instructions, SystemPrompt, Validator
 from core.agent._registered import Registered
 from core.agent._run import EndStrategy, Plan, Run
+from core.agent._tracing import instrumented, run_span, tracer_of
 from core.agent.events import Record, RunEvents
 from core.agent.instrumentation import InstrumentationSettings
 from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
@@ -58,6 +59,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
     run_timeout: seconds a run may take in all; then it ends with RunTimeout.
     end_strategy: "early" leaves function tools called beside a result unrun, "exhaustive" runs them.
     defer_model_check: resolve a model name when it is first used, not now.
+    instrument: tell OpenTelemetry of every run, True with the global providers; None: as `instrument_all` says.
 
     Of Agno's parameters: `description` is said first among the instructions, `markdown` asks for markdown,
     `response_model` is `result_type`. tool_call_limit: calls beyond it are answered with a note instead of being run.
@@ -103,7 +105,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         self.agent_id = agent_id or str(uuid.uuid4())
         self.session_id = session_id
         self.result_type = result_type
-        self._instrument = instrument
+        self.instrument = instrument
         self._deps_type = deps_type
         self._retries = retries
         self._result_retries = retries if result_retries is None else result_retries
@@ -329,11 +331,12 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         )
         run = self._start(asked, stream=True)
         result: StreamedRunResult[Any] = StreamedRunResult(run, run.events())
-        try:
-            await result.open()
-            yield result
-        finally:
-            await result.aclose()
+        with run_span(run):
+            try:
+                await result.open()
+                yield result
+            finally:
+                await result.aclose()
 
     @overload
     def iter(
@@ -389,29 +392,21 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
             user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage, run_timeout
         )
         run = self._start(asked, stream=False)
-        try:
-            yield AgentRun(run)
-        except BaseException as exc:
-            run.close(failed=isinstance(exc, Exception))
-            raise
-        else:
-            run.close()
+        with run_span(run):
+            try:
+                yield AgentRun(run)
+            except BaseException as exc:
+                run.close(failed=isinstance(exc, Exception))
+                raise
+            else:
+                run.close()
 
     _instrument_all: ClassVar[InstrumentationSettings | bool] = False
 
     @staticmethod
     def instrument_all(instrument: InstrumentationSettings | bool = True) -> None:
-        """What `instrument` says of every agent that was not told itself."""
+        """Tell every agent whose own `instrument` is None."""
         Agent._instrument_all = instrument
-
-    @property
-    def instrument(self) -> InstrumentationSettings | bool | None:
-        """What the agent was told about telemetry, or else all of them were."""
-        return Agent._instrument_all if self._instrument is None else self._instrument
-
-    @instrument.setter
-    def instrument(self, instrument: InstrumentationSettings | bool | None) -> None:
-        self._instrument = instrument
 
     @staticmethod
     def is_user_prompt_node(node: object) -> TypeGuard[UserPromptNode]:
@@ -481,9 +476,13 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
             result = ResultSchema.build(asked.result_type, self._result_tool_name, self._result_tool_description)
         for name in result.tools.keys() & self._function_tools.keys():
             raise UserError(f"Tool name conflicts with result schema name: {name!r}")
+        model = instrumented(
+            self._model(asked.model, override.model),
+            Agent._instrument_all if self.instrument is None else self.instrument,
+        )
         plan = Plan(
             prompt=asked.prompt,
-            model=self._model(asked.model, override.model),
+            model=model,
             deps=asked.deps if isinstance(override.deps, Unset) else override.deps,
             settings=merge_model_settings(self.model_settings, asked.settings),
             limits=asked.limits or UsageLimits(),
@@ -500,6 +499,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
             tool_call_limit=self._tool_call_limit,
             agent=self,
             run_timeout=self._run_timeout if asked.run_timeout is None else asked.run_timeout,
+            tracer=tracer_of(model),
         )
         run: Run[ResultDataT] = Run(
             plan, history_of_run(asked.history), Usage() if asked.usage is None else asked.usage, self.name

@@ -1,17 +1,7 @@
-"""What an agent is told about telemetry. It is kept for whoever reads `Agent.instrument`; no spans are sent yet."""
+"""What an agent is told about telemetry, for users; it lives in `core.models.instrumented`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from core.models.instrumented import InstrumentationSettings
 
 __all__ = ["InstrumentationSettings"]
-
-
-@dataclass
-class InstrumentationSettings:
-    """OpenTelemetry providers to report to (None: the global ones), and where messages are put."""
-
-    event_mode: Literal["attributes", "logs"] = "attributes"
-    tracer_provider: Any | None = None
-    event_logger_provider: Any | None = None

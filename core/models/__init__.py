@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from core.models.fallback import FallbackModel
     from core.models.function import AgentInfo, DeltaToolCall, FunctionModel
     from core.models.google import GeminiModel, GeminiModelSettings
+    from core.models.instrumented import InstrumentationSettings, InstrumentedModel
     from core.models.openai import OpenAIChat, OpenAIModel, OpenAIModelSettings
     from core.models.responses import OpenAIResponsesModel, OpenAIResponsesModelSettings
     from core.models.test import TestModel
+    from core.models.wrapper import WrapperModel
 
 __all__ = [
     "ALLOW_MODEL_REQUESTS",
@@ -39,6 +41,8 @@ __all__ = [
     "FunctionModel",
     "GeminiModel",
     "GeminiModelSettings",
+    "InstrumentationSettings",
+    "InstrumentedModel",
     "KnownModelName",
     "Model",
     "ModelRequestParameters",
@@ -53,6 +57,7 @@ __all__ = [
     "ToolDefinition",
     "Usage",
     "UsageLimits",
+    "WrapperModel",
     "check_allow_model_requests",
     "infer_model",
     "merge_model_settings",
@@ -72,12 +77,15 @@ _LAZY = {
     "FunctionModel": "function",
     "GeminiModel": "google",
     "GeminiModelSettings": "google",
+    "InstrumentationSettings": "instrumented",
+    "InstrumentedModel": "instrumented",
     "OpenAIChat": "openai",
     "OpenAIModel": "openai",
     "OpenAIModelSettings": "openai",
     "OpenAIResponsesModel": "responses",
     "OpenAIResponsesModelSettings": "responses",
     "TestModel": "test",
+    "WrapperModel": "wrapper",
 }
 
 

@@ -22,6 +22,7 @@ from core.messages import (
     UserPromptPart,
 )
 from core.models._seam import Seam
+from core.models._telemetry import note_who_answers
 from core.models.base import Model, ModelRequestParameters, StreamedResponse
 from core.models.errors import (
     FallbackExceptionGroup,
@@ -91,9 +92,12 @@ class FallbackModel(Model):
         failures: list[Exception] = []
         for model in self.models:
             try:
-                return await model.request(messages, model_settings, model_request_parameters)
+                answer = await model.request(messages, model_settings, model_request_parameters)
             except Exception as exc:
                 self._note(exc, failures)
+                continue
+            note_who_answers(self, model)
+            return answer
         raise _all_failed(failures)
 
     @asynccontextmanager
@@ -181,13 +185,16 @@ class _Asked:
                     model.request_stream(messages, self._settings, self._parameters)
                 )
                 self._stack.push_async_callback(streamed.aclose)
-                return streamed, await anext(aiter(streamed), None)
+                opened = streamed, await anext(aiter(streamed), None)
             except Exception as exc:
                 await self._stack.aclose()
                 self.fallback._note(exc, self._failures)
+                continue
             except BaseException:
                 await self._stack.aclose()
                 raise
+            note_who_answers(self.fallback, model)
+            return opened
         return None
 
     async def aclose(self) -> None:

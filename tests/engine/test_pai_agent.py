@@ -161,15 +161,15 @@ def test_the_old_way_to_see_messages_says_what_is_the_new_one() -> None:
     )
 
 
-def test_instrument_all_is_for_agents_that_were_not_told_themselves() -> None:
-    settings = InstrumentationSettings()
+def test_what_an_agent_was_told_of_telemetry_is_what_it_says() -> None:
+    """What all agents are told is not written to each of them."""
     told, untold = Agent("test", instrument=False), Agent("test")
-    assert untold.instrument is False and settings.event_mode == "attributes"
-    Agent.instrument_all(settings)
+    Agent.instrument_all(InstrumentationSettings())
     try:
-        assert untold.instrument is settings and told.instrument is False
+        assert (told.instrument, untold.instrument) == (False, None)
     finally:
         Agent.instrument_all(False)
+    assert InstrumentationSettings().event_mode == "attributes"
 
 
 # --- system prompts and histories ---
