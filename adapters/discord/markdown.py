@@ -1,62 +1,35 @@
-"""Markdown for Discord: the few places where Discord shows something else than the model meant.
+"""A Segment of model markdown, written for Discord.
 
-Discord renders most markdown itself, so text passes through. It has no tables, no `~~~` fences, no headings below
-the third level and no images, and it shows a masked link as typed when the scheme is not a web address
-(support article "Markdown Text 101"). Inside code nothing is touched. No mention is escaped: each call
-forbids all of them with `allowed_mentions`.
+Discord renders most markdown itself. What is plain there and here passes as it was written; the rest is written anew
+from the parse, by the rules in `_writer.py`. A chunk of the text that has not changed is not parsed again.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from adapters.discord._tables import is_row, table_lines
+from adapters.discord._writer import Content
+from core.replies.markdown import References, parse, references_of
+from core.replies.outline import Chunk, chunks
 
 LIMIT = 2000
-"""Characters of `content` that a bot may send ("Create Message"). Discord counts code points, as `len` does."""
+"""Characters of `content` that a bot may send ("Create Message"). Discord counts code points, as `len` does: staff in
+discord-api-docs#1315."""
 
-_SAFE = re.compile(r"(?:https?|mailto|tel):[^\s]", re.IGNORECASE)
-_LINK = re.compile(
-    r"(?P<image>!?)\[(?P<label>[^\[\]]*)\]"
-    r"\(\s*<?(?P<url>[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
+_REMEMBERED = 4096
+_NEEDS_WRITING = re.compile(
+    r"[<$\\|~`&]|\]\(|\]:|\]\[|!\[|\[\^|__|\*\*\*|(?<!\w)_|_(?!\w)|://|[^\x00-\x7f][*_]|[*_][^\x00-\x7f]"
+    r"|(?<![*\w\s])\*|\*(?![*\w\s])|(?<=\w)\*(?!\*)(?=\w)"
+    r"|^\s*(?:#{4,}|\+\s|\d+\)|>\s*>|>[^ ]|[-=*_ ]{3,}$|(?:[-*]|\d+\.)\s+\[)|^[ ]{4}|^[^\S\n]*-#|\t",
+    re.MULTILINE,
 )
-_FENCE = re.compile(r"^(?P<indent> {0,3})(?P<marks>`{3,}|~{3,})(?P<info>.*)$")
-_CODE_SPAN = re.compile(r"(?<!`)(?P<marks>`+)(?!`).*?(?<!`)(?P=marks)(?!`)")
-_DEEP_HEADING = re.compile(r"^#{4,6}(?= )")
 
 
 def to_content(text: str) -> str:
     """Write model markdown as Discord `content`. Never cuts."""
-    shown: list[str] = []
-    table: list[str] = []
-    fence = ""
-    for line in text.split("\n"):
-        if not fence and is_row(line):
-            table.append(line)
-            continue
-        shown += _table(table)
-        table = []
-        fence, line = _step(fence, line)
-        shown.append(line)
-    return "\n".join([*shown, *_table(table)])
-
-
-def _step(fence: str, line: str) -> tuple[str, str]:
-    """The marks of the fence that is open after `line`, and how `line` is shown."""
-    match = _FENCE.match(line)
-    if fence:
-        if match and match["marks"].startswith(fence) and not match["info"].strip():
-            return "", match["indent"] + "`" * len(match["marks"])
-        return fence, line
-    if match and "`" not in match["info"]:
-        marks = match["marks"]
-        return marks, match["indent"] + "`" * len(marks) + match["info"]
-    return "", _prose(line)
-
-
-def _table(rows: list[str]) -> list[str]:
-    lines = table_lines(rows) or rows
-    return lines if lines[:1] == ["```"] else [_prose(line) for line in lines]
+    references = references_of(text)
+    return "".join(_chunk(chunk, references if "[" in chunk.source else ()) for chunk in chunks(text))
 
 
 def measure(text: str) -> int:
@@ -64,23 +37,12 @@ def measure(text: str) -> int:
     return len(to_content(text))
 
 
-def _prose(line: str) -> str:
-    """One line outside a fence: everything but its code spans is rewritten."""
-    parts: list[str] = []
-    end = 0
-    for span in _CODE_SPAN.finditer(line):
-        parts += [_LINK.sub(_link, line[end : span.start()]), span[0]]
-        end = span.end()
-    parts.append(_LINK.sub(_link, line[end:]))
-    return _DEEP_HEADING.sub("###", "".join(parts))
-
-
-def _link(match: re.Match[str]) -> str:
-    label, url = match["label"], match["url"]
-    if label == url:
-        return url
-    if _SAFE.match(url):
-        return f"[{label}]({url})" if label.strip() else url
-    if not url:
-        return match[0]
-    return f"{label} ({url})".strip()
+@lru_cache(_REMEMBERED)
+def _chunk(chunk: Chunk, references: References) -> str:
+    source = chunk.source
+    if chunk.number is None and _NEEDS_WRITING.search(source) is None:
+        return source
+    bare = source.strip("\r\n")
+    start = source.find(bare) if bare else len(source)
+    lines = Content().lines(parse(chunk, references))
+    return source[:start] + "\n".join(lines) + source[start + len(bare) :]

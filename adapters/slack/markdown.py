@@ -1,72 +1,99 @@
 """A Segment of model markdown, written for Slack so that nobody is pinged and nothing is fetched.
 
-Every message carries the Segment twice:
+Every message carries the Segment twice, each time all of it:
 
-- `text`: the markdown source with `&`, `<` and `>` escaped. Notifications, search and clients that do not know blocks
-  show it. It holds no `<` at all, so no reference can be in it.
-- a `markdown` block, which Slack itself lays out (bold, lists, tables, code with a language). Broadcasts such as
-  `<!here>` are live in it too, and `&lt;!here&gt;` is not read as one again (measured in a workspace: PostHog#95054).
-  So outside code every `<` becomes `&lt;`. Inside code, where Slack may show entities as they are, a `<` that could
-  open a reference is parted from what follows by a zero-width space. Neither depends on having told code and prose
-  apart as Slack does: whichever rule meets a `<!`, it comes out dead.
+- `text` in mrkdwn: notifications, search and clients that do not know blocks show it, and so do we when Slack refuses
+  the blocks.
+- blocks: `markdown`, which Slack itself lays out (headings, nested lists, code with a language), and for the first
+  table its own `table` block between two of those.
 
-An answer that grows is rendered anew from its whole text for every edit, so a token that a stream cut in two is seen
-whole.
-Source: docs.slack.dev, "Markdown block" and "Formatting message text" (docs of 2026-11).
+In a `markdown` block the writer's own source is kept where it is safe and Slack shows it rightly; the rest is written
+anew from the parse. How each is made safe stands in `_writers.py`. A message is rendered anew from the whole Segment
+for every edit, so a token that a stream cut in two is seen whole; a chunk that has not changed is not parsed again.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from markdown_it import MarkdownIt
-
+from adapters.slack._tables import Json, native, size
+from adapters.slack._writers import MarkdownBlock, Mrkdwn, entities
 from adapters.slack.inbound import RETRY_ACTION, STOP_ACTION
 from core.chat import Segment
+from core.replies.markdown import Blocks, Code, References, Table, parse, references_of
+from core.replies.outline import Chunk, chunks
 
-Block = dict[str, object]
+Block = Json
 
-_BLOCKS = MarkdownIt("commonmark").disable("inline")
-
-_ZERO_WIDTH_SPACE = "\u200b"
-_REFERENCE = re.compile(r"<(?=[!@#]|http|mailto:|tel:|ftp:|slack:)", re.IGNORECASE)
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
-_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_PARAGRAPH_END = re.compile(r"(\n[ \t]*\n)")
-_ASIDE = "\ufdd0"  # a noncharacter: in no text that people exchange
-_SET_ASIDE = re.compile(f"{_ASIDE}(\\d+){_ASIDE}")
-_AUTOLINK = re.compile(r"<((?:https?|mailto|tel):[^\s<>]*)>", re.IGNORECASE)
-_MAIL_AUTOLINK = re.compile(r"<([\w.!#$%&'*+/=?^{|}~-]+@[\w-]+(?:\.[\w-]+)+)>")
-_BRACKETED_TARGET = re.compile(r"\]\(\s{0,9}<([^\s<>]*)>")
-_TARGET = re.compile(r"\]\((?=\s{0,9}([^\s()<>]*))")
-_DEFINITION = re.compile(r"^( {0,3})\[([^\[\]]+)\]:[ \t]*<?([^\s<>]+)>?", re.MULTILINE)
-_ALLOWED = re.compile(r"(?:https?|mailto|tel):", re.IGNORECASE)
-_LESS_THAN_ENTITY = re.compile(r"&(?:#0*60|#x0*3c|lt);?", re.IGNORECASE)
-_NEEDS_RENDERING = re.compile(r"<|\]\(|\]:|!\[|&#|&lt", re.IGNORECASE)
+_REMEMBERED = 4096
+_NEEDS_WRITING = re.compile(
+    r"[<$\\|]|\]\(|\]:|\]\[|!\[|\[\^|&[#a-zA-Z]|[*_~][^\x00-\x7f]|[^\x00-\x7f][*_~]|(?:```|~~~)"  # fences in lists
+)
 
 
-def escaped(text: str) -> str:
-    """Escape the three characters that Slack gives a meaning to; the result opens no reference."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a message. markdown: for a `markdown` block.  table: shown as Slack's own instead, if it can be."""
+
+    markdown: str
+    table: Json | None = None
+    table_size: int = 0
+
+    @property
+    def size(self) -> int:
+        return max(_bytes(self.markdown), self.table_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A chunk. size: the bytes it takes, the larger of `text` and blocks."""
+
+    text: str
+    pieces: tuple[Piece, ...]
+    size: int
+
+
+def message(segment: Segment) -> tuple[str, list[Block]]:
+    """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for."""
+    shown = segment.shown if segment.shown.strip() else "…"
+    blocks = blocks_of(segment.text if segment.text.strip() else shown)
+    if segment.text.strip() and segment.aside:
+        aside = {"type": "mrkdwn", "text": mrkdwn(segment.aside), "verbatim": True}
+        blocks.append({"type": "context", "elements": [aside]})
+    controls = ((STOP_ACTION, "Stop", segment.stop), (RETRY_ACTION, "Retry", segment.retry))
+    buttons = [_button(action, label, value) for action, label, value in controls if value]
+    if buttons:
+        blocks.append({"type": "actions", "block_id": "parley_actions", "elements": buttons})
+    return mrkdwn(shown), blocks
+
+
+def blocks_of(text: str) -> list[Block]:
+    """Markdown `text` as `markdown` blocks, with its first table as a `table` block."""
+    blocks: list[Block] = []
+    words: list[str] = []
+    table_shown = False
+    for piece in (piece for rendered in _rendered(text) for piece in rendered.pieces):
+        if piece.table is None or table_shown:
+            words.append(piece.markdown)
+            continue
+        table_shown = True
+        blocks += _markdown(words)
+        words = []
+        blocks.append(piece.table)
+    return [*blocks, *_markdown(words)]
 
 
 def block_text(text: str) -> str:
-    """Return markdown `text` for a `markdown` block, by the rules above.
+    """Markdown `text` for one `markdown` block, its tables as lines of it."""
+    return "".join(piece.markdown for rendered in _rendered(text) for piece in rendered.pieces)
 
-    Links go to http, https, mailto and tel only, others are shown as words; images become links, so that showing an
-    answer fetches nothing.
-    """
-    if not _NEEDS_RENDERING.search(text):
-        return text
-    lines = _LINES.findall(text)
-    parts: list[str] = []
-    at = 0
-    for start, end in _code_lines(text):
-        parts.append(_prose("".join(lines[at:start])))
-        parts.append(_code("".join(lines[start:end])))
-        at = end
-    parts.append(_prose("".join(lines[at:])))
-    return "".join(parts)
+
+def mrkdwn(text: str) -> str:
+    """Markdown `text` in Slack's own markup."""
+    return "".join(rendered.text for rendered in _rendered(text))
 
 
 def wire_size(text: str) -> int:
@@ -74,86 +101,73 @@ def wire_size(text: str) -> int:
 
     Bytes, because peers have measured that Slack's limits on long messages count them.
     """
-    return max(len(escaped(text).encode()), len(block_text(text).encode()))
-
-
-def message(segment: Segment) -> tuple[str, list[Block]]:
-    """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for."""
-    shown = segment.shown if segment.shown.strip() else "…"
-    blocks: list[Block] = [markdown_block(segment.text if segment.text.strip() else shown)]
-    if segment.text.strip() and segment.aside:
-        aside = {"type": "mrkdwn", "text": escaped(segment.aside), "verbatim": True}
-        blocks.append({"type": "context", "elements": [aside]})
-    controls = ((STOP_ACTION, "Stop", segment.stop), (RETRY_ACTION, "Retry", segment.retry))
-    buttons = [_button(action, label, value) for action, label, value in controls if value]
-    if buttons:
-        blocks.append({"type": "actions", "block_id": "parley_actions", "elements": buttons})
-    return escaped(shown), blocks
-
-
-def markdown_block(text: str) -> Block:
-    return {"type": "markdown", "text": block_text(text)}
+    return sum(rendered.size for rendered in _rendered(text))
 
 
 def quoted(text: str, limit: int = 3000) -> str:
     """Return `text` as an escaped mrkdwn quotation, cut at `limit` characters with an ellipsis."""
     shown = text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-    return "\n".join(f"> {line}" for line in escaped(shown).splitlines())
+    return "\n".join(f"> {line}" for line in entities(shown).splitlines())
 
 
 def _button(action: str, label: str, value: str) -> Block:
     return {"type": "button", "action_id": action, "text": {"type": "plain_text", "text": label}, "value": value}
 
 
-def _code_lines(text: str) -> list[tuple[int, int]]:
-    """The line ranges of fenced and indented code, in order and apart from each other."""
-    ranges: list[tuple[int, int]] = []
-    for token in _BLOCKS.parse(text):
-        if token.type in ("fence", "code_block") and token.map:
-            start, end = token.map
-            if not ranges or start >= ranges[-1][1]:
-                ranges.append((start, end))
-    return ranges
+def _markdown(words: list[str]) -> list[Block]:
+    text = "".join(words).strip("\n")
+    return [{"type": "markdown", "text": text}] if text.strip() else []
 
 
-def _code(text: str) -> str:
-    return _REFERENCE.sub("<" + _ZERO_WIDTH_SPACE, text)
+def _rendered(text: str) -> Iterator[Rendered]:
+    references = references_of(text)
+    for chunk in chunks(text):
+        yield _chunk(chunk, references if "[" in chunk.source else ())
 
 
-def _prose(text: str) -> str:
-    return "".join(_paragraph(part) for part in _PARAGRAPH_END.split(text))
+@lru_cache(_REMEMBERED)
+def _chunk(chunk: Chunk, references: References) -> Rendered:
+    blocks = parse(chunk, references)
+    source = chunk.source
+    lead, tail = _margin(source)
+    text = f"{lead}{chr(10).join(Mrkdwn().lines(blocks))}{tail}"
+    if (len(blocks) == 1 and isinstance(blocks[0], Code)) or _NEEDS_WRITING.search(source):
+        pieces = _written(blocks, lead, tail)
+    else:
+        pieces = (Piece(source),)
+    return Rendered(text, pieces, max(_bytes(text), sum(piece.size for piece in pieces)))
 
 
-def _paragraph(text: str) -> str:
-    """Render one paragraph: backticks pair up within it and no further.
-
-    Code spans stand aside under a number meanwhile, so that a link is seen whole when its label holds code.
-    """
-    spans: list[str] = []
-
-    def stand_aside(span: re.Match[str]) -> str:
-        spans.append(_code(span.group()))
-        return f"{_ASIDE}{len(spans) - 1}{_ASIDE}"
-
-    text = _CODE_SPAN.sub(stand_aside, text.replace(_ASIDE, "\ufffd"))
-    return _SET_ASIDE.sub(lambda mark: spans[int(mark.group(1))], _words(text))
-
-
-def _words(text: str) -> str:
-    text = _BRACKETED_TARGET.sub(r"](\1", text)
-    text = _AUTOLINK.sub(r"[\1](\1)", text)
-    text = _MAIL_AUTOLINK.sub(r"[\1](mailto:\1)", text)
-    text = text.replace("![](", "[image](").replace("![", "[")
-    text = _TARGET.sub(_safe_target, text)
-    text = _DEFINITION.sub(_safe_definition, text)
-    return _LESS_THAN_ENTITY.sub("&lt;", text).replace("<", "&lt;")
+def _written(blocks: Blocks, lead: str, tail: str) -> tuple[Piece, ...]:
+    """The blocks of a chunk, each table a piece of its own."""
+    writer = MarkdownBlock()
+    pieces = [Piece(lead)]
+    words: Blocks = ()
+    for block in blocks:
+        if isinstance(block, Table):
+            table = native(block)
+            pieces.append(Piece(_paragraph(writer.lines(words))))
+            pieces.append(Piece(_paragraph(writer.table(block)), table, size(block) if table else 0))
+            words = ()
+        else:
+            words = (*words, block)
+    if words:
+        pieces.append(Piece("\n".join(writer.lines(words)) + tail))
+    else:
+        pieces[-1] = replace(pieces[-1], markdown=pieces[-1].markdown.removesuffix("\n\n") + tail)
+    return tuple(piece for piece in pieces if piece.markdown or piece.table)
 
 
-def _safe_target(target: re.Match[str]) -> str:
-    """Part the words of a link from an address that is not allowed: `[x] (javascript:y)` is text."""
-    return "](" if _ALLOWED.match(target.group(1)) else "] ("
+def _paragraph(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n\n" if lines else ""
 
 
-def _safe_definition(definition: re.Match[str]) -> str:
-    indent, label, url = definition.groups()
-    return definition.group() if _ALLOWED.match(url) else f"{indent}{label}: {url}"
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+
+
+def _margin(source: str) -> tuple[str, str]:
+    """The empty lines that `source` begins with, and the ends of lines after its words."""
+    bare = source.strip("\r\n")
+    start = source.find(bare) if bare else len(source)
+    return source[:start], source[start + len(bare) :]

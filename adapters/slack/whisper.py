@@ -10,7 +10,7 @@ import aiohttp
 
 from adapters.slack._errors import SDK_ERRORS, surface_error
 from adapters.slack._web import Web, proxy_for
-from adapters.slack.markdown import escaped, markdown_block
+from adapters.slack.markdown import blocks_of, mrkdwn
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ class Whisper:
         if not response_url:
             return False
         shown = markdown[:_LONGEST]
-        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": escaped(shown)}
-        with_table = body | {"blocks": [markdown_block(shown)]}
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": mrkdwn(shown)}
+        with_table = body | {"blocks": blocks_of(shown)}
         return await self._respond(response_url, with_table) or await self._respond(response_url, body)
 
     async def tell(self, channel: str, user: str, markdown: str, thread_ts: str = "") -> None:
         """Say something to `user` in a channel or thread (chat.postEphemeral)."""
-        args: dict[str, Any] = {"channel": channel, "user": user, "text": escaped(markdown[:_LONGEST])}
+        args: dict[str, Any] = {"channel": channel, "user": user, "text": mrkdwn(markdown[:_LONGEST])}
         if thread_ts:
             args["thread_ts"] = thread_ts
         try:

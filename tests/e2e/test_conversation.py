@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from tests.e2e.conftest import House, has_stop_component
+from tests.e2e.conftest import House, SlackMessage, has_stop_component
 from tests.providers.openai_server import Reply
 
 
@@ -89,12 +89,20 @@ async def test_a_long_answer_arrives_whole_on_both_platforms(house: House) -> No
     said = await house.discord.say("ada", "general", "@Parley long")
     whole = "".join(text.split())
     thread = await house.discord_thread(said)
-    slack_parts = await house.slack.wait_for(lambda: _whole([m.text for m in house.slack_answers(question)], whole), 50)
+    slack_parts = await house.slack.wait_for(lambda: _whole(_laid_out(house.slack_answers(question)), whole), 50)
+    for message in house.slack_answers(question):
+        assert message.text.count("```") % 2 == 0
+        assert "A paragraph of plain words" in message.text or "print(" in message.text
     parts = await house.discord.wait_for(lambda: _whole([m.content for m in house.discord_answers(thread)], whole), 50)
     for part in (*slack_parts, *parts):
         assert part.count("```") % 2 == 0
     assert len(slack_parts) == len(house.slack_answers(question))
     assert len(parts) == len(house.discord_answers(thread))
+
+
+def _laid_out(messages: list[SlackMessage]) -> list[str]:
+    """What Slack lays out of each message."""
+    return ["".join(block["text"] for block in m.blocks if block["type"] == "markdown") for m in messages]
 
 
 def _whole(parts: list[str], whole: str) -> list[str] | None:

@@ -32,8 +32,8 @@ async def test_usage_is_answered_for_that_persons_eyes_only(
     assert (call.name, call.user, call.is_admin, call.thread_id) == ("usage", "slack:U0EMUADA", True, None)
     assert call.channel == f"slack:{emulator.team_id}:C0EMUGENERAL"
     (note,) = emulator.ephemerals("ada")
-    assert note.text == "| who | cost |\n|---|---|\n| &lt;ada&gt; | 1 |"
-    assert note.blocks[0]["type"] == "markdown"
+    assert note.text == "```\nwho    cost\n─────  ────\n&lt;ada&gt;  1\n```"
+    assert note.blocks[0]["type"] == "table"
     assert emulator.bot_messages() == []
 
 
@@ -188,7 +188,7 @@ async def test_an_answer_that_the_response_url_does_not_take_comes_another_way(
     """The person waits for it, whatever became of the address."""
     assert await slash_over_http("usage", "t-1") == 200
     await until(lambda: emulator.ephemerals("ada"))
-    assert emulator.ephemerals("ada")[0].text == "**Usage**"
+    assert emulator.ephemerals("ada")[0].text == "*Usage*"
 
 
 async def test_stopping_finishes_the_commands_in_hand(
@@ -207,4 +207,4 @@ async def test_stopping_finishes_the_commands_in_hand(
     intake.gate.set()
     await asyncio.gather(listening, return_exceptions=True)
     await adapter.aclose()
-    assert emulator.ephemerals("ada")[0].text == "**Usage**"
+    assert emulator.ephemerals("ada")[0].text == "*Usage*"

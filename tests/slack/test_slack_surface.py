@@ -66,7 +66,7 @@ async def test_an_answer_grows_in_one_message_in_the_thread(
     await surface.edit(placement, ref, Segment("Hello **world** & <all>"))
     (message,) = emulator.bot_messages()
     assert message.thread_ts == placement.thread_id.split(":")[3]
-    assert message.text == "Hello **world** &amp; &lt;all&gt;"
+    assert message.text == "Hello *world* &amp; &lt;all&gt;"
     assert [block["type"] for block in message.blocks] == ["markdown"]
     assert message.blocks[0]["text"] == "Hello **world** & &lt;all>"
     assert "turn-1" in str(message.history[0].blocks)

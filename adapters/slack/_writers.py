@@ -1,0 +1,196 @@
+"""The two ways in which Slack reads text: a `markdown` block, and `mrkdwn`.
+
+Nothing a model writes opens a reference in either. In words every `<` is written as `&lt;`, which Slack shows and does
+not read again (measured in a workspace: PostHog#95054). Within the code of a `markdown` block, where entities may be
+shown as they are, a `<` that could open a reference is parted from what follows by a zero-width space. In mrkdwn a `<`
+comes from `Mrkdwn.link` and `Mrkdwn.address` alone, and what they put behind it is an address whose scheme was checked.
+
+Source: docs.slack.dev, "Markdown block" and "Formatting message text" (docs of 2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from core.replies.markdown import (
+    Block,
+    Code,
+    Emphasis,
+    Formula,
+    Heading,
+    Inline,
+    Inlines,
+    List,
+    Paragraph,
+    Styled,
+    Table,
+)
+from core.replies.tables import aligned, listed
+from core.replies.writing import Writer
+
+TABLE_WIDTH: Final = 80
+"""Columns of a code block that a window of usual width shows without breaking lines."""
+
+_ZERO_WIDTH_SPACE = "\u200b"
+_HAIR_SPACE = "\u200a"
+_REFERENCE = re.compile(r"<(?=[!@#]|http|mailto:|tel:|ftp:|slack:)", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?=(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)")
+_DEFINITION = re.compile(r"^( {0,3})\[([^\[\]]*)\](?=:)", re.MULTILINE)
+_BACKTICKS = re.compile(r"`+")
+_MARK = re.compile(r"(?<!\w)([*_~])(?=\S)")
+
+
+def entities(text: str) -> str:
+    """Escape the three characters that Slack gives a meaning to; the result opens no reference."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def inert_code(text: str) -> str:
+    """Code for a `markdown` block, with every reference in it dead."""
+    return _REFERENCE.sub("<" + _ZERO_WIDTH_SPACE, text)
+
+
+class MarkdownBlock(Writer):
+    """Standard markdown, as Slack's `markdown` block takes it."""
+
+    def words(self, text: str, escaped: bool) -> str:
+        if escaped:
+            return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(text, "\\" + text)
+        text = _ENTITY.sub("&amp;", text).replace("<", "&lt;").replace("](", "] (")
+        return _DEFINITION.sub(r"\1\2", text) if "]:" in text else text
+
+    def code(self, text: str) -> str:
+        text = inert_code(text)
+        marks = "`" * (1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
+        space = " " if text[:1] in "` " or text[-1:] in "` " else ""
+        return f"{marks}{space}{text}{space}{marks}"
+
+    def styled(self, style: Emphasis, inside: str, before: str, after: str) -> str:
+        mark = {"strong": "**", "strike": "~~"}.get(style) or ("*" if _is_letter(before) or _is_letter(after) else "_")
+        if inside[:1] == mark[0] or inside[-1:] == mark[0]:
+            mark = "_" if mark == "*" else mark
+        opens = _HAIR_SPACE if _is_letter(before) and _is_mark(inside[:1]) else ""
+        closes = _HAIR_SPACE if _is_letter(after) and _is_mark(inside[-1:]) else ""
+        return f"{opens}{mark}{inside}{mark}{closes}"
+
+    def link(self, url: str, words: str) -> str:
+        return f"[{words}]({url})"
+
+    def address(self, url: str, words: str) -> str:
+        return f"[{words}]({url})" if "*" in url or "_" in url else url
+
+    def heading(self, level: int, inside: Inlines) -> list[str]:
+        return [f"{'#' * level} {self.inline(inside)}".rstrip().replace("\n", " ")]
+
+    def fenced(self, language: str, text: str) -> list[str]:
+        marks = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
+        return [marks + language, *inert_code(text).removesuffix("\n").split("\n"), marks]
+
+    def quoted(self, lines: list[str]) -> list[str]:
+        return [f"> {line}".rstrip() for line in lines]
+
+    def marker(self, number: int | None, done: bool | None, level: int) -> str:
+        return ("- " if number is None else f"{number}. ") + _BOXES[done]
+
+    def indent(self, marker: str) -> str:
+        return " " * len(marker.removesuffix(_BOXES[True]).removesuffix(_BOXES[False]))
+
+    def table(self, table: Table) -> list[str]:
+        lines = aligned(table, TABLE_WIDTH)
+        return self.fenced("", "\n".join(lines)) if lines else self.block(listed(table))
+
+    def rule(self) -> list[str]:
+        return ["---"]
+
+    def apart(self, before: Block, after: Block) -> bool:
+        """Standard markdown takes the next line for more of the same paragraph."""
+        begins = isinstance(after, (Code, Formula, Heading)) or (isinstance(after, List) and after.first in (None, 1))
+        return not (isinstance(before, Paragraph) and begins)
+
+
+_BOXES: Final = {None: "", True: "[x] ", False: "[ ] "}
+
+
+class Mrkdwn(Writer):
+    """Slack's own markup: notifications, search, and whatever does not show blocks.
+
+    It has no headings (bold lines), no lists (a bullet is a character), no tables and no language of code. Its marks
+    count at the borders of words only, and cannot be escaped: a zero-width space makes such a border, or spoils it.
+    """
+
+    def __init__(self) -> None:
+        self._inside: list[Emphasis] = []
+
+    def words(self, text: str, escaped: bool) -> str:
+        text = entities(text)
+        if escaped:
+            return text + _ZERO_WIDTH_SPACE if text in "*_~" else text.replace("`", _GRAVE)
+        return _MARK.sub(rf"\1{_ZERO_WIDTH_SPACE}", text).replace("`", _GRAVE)
+
+    def code(self, text: str) -> str:
+        return f"`{entities(text).replace('`', _GRAVE)}`".replace("\n", " ")
+
+    def one(self, one: Inline, before: str, after: str) -> str:
+        """The same emphasis within itself is left out: its inner marks would end the outer ones."""
+        if not isinstance(one, Styled):
+            return super().one(one, before, after)
+        if one.style in self._inside:
+            return self.inline(one.inside)
+        self._inside.append(one.style)
+        try:
+            return super().one(one, before, after)
+        finally:
+            self._inside.pop()
+
+    def styled(self, style: Emphasis, inside: str, before: str, after: str) -> str:
+        mark = {"strong": "*", "em": "_", "strike": "~"}[style]
+        opens = _ZERO_WIDTH_SPACE if _is_letter(before) else ""
+        closes = _ZERO_WIDTH_SPACE if _is_letter(after) else ""
+        lines = [f"{mark}{line}{mark}" if line.strip() else line for line in inside.split("\n")]
+        return opens + "\n".join(lines) + closes
+
+    def link(self, url: str, words: str) -> str:
+        return f"<{entities(url)}|{' '.join(words.split())}>" if "<" not in words else words
+
+    def address(self, url: str, words: str) -> str:
+        return f"<{entities(url)}>"
+
+    def heading(self, level: int, inside: Inlines) -> list[str]:
+        text = self.inline((Styled("strong", inside),)) if inside else ""
+        return [text.replace("\n", " ")]
+
+    def fenced(self, language: str, text: str) -> list[str]:
+        text = entities(text).replace("```", f"``{_ZERO_WIDTH_SPACE}`")
+        return ["```", *text.removesuffix("\n").split("\n"), "```"]
+
+    def quoted(self, lines: list[str]) -> list[str]:
+        return [line if line.startswith("> ") else f"> {line}" for line in lines]
+
+    def marker(self, number: int | None, done: bool | None, level: int) -> str:
+        if done is not None:
+            return "☑ " if done else "☐ "
+        return f"{number}. " if number is not None else f"{'•◦▪'[min(level, 2)]} "
+
+    def indent(self, marker: str) -> str:
+        return "    "
+
+    def table(self, table: Table) -> list[str]:
+        lines = aligned(table, TABLE_WIDTH)
+        return self.fenced("", "\n".join(lines)) if lines else self.block(listed(table))
+
+    def rule(self) -> list[str]:
+        return ["──────"]
+
+
+_GRAVE = "ˋ"
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalnum()
+
+
+def _is_mark(character: str) -> bool:
+    """Punctuation, as the rules of emphasis mean it."""
+    return bool(character) and unicodedata.category(character)[0] in "PS"
