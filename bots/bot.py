@@ -155,7 +155,6 @@ class Bot:
             self._answerer,
             surfaces,
             self._commands,
-            self._mailboxes,
             RateBudget(),
             self._provider,
             self._turn_settings,

@@ -163,10 +163,10 @@ def _described(detail: Detail, *, with_text: bool) -> list[str]:
     one, journal = detail.overview, detail.journal
     refs = journal.get("refs")
     turn = "none in progress"
-    if journal:
+    if attempts := detail.facts.get("attempts"):
         state = "concluded, being shown" if journal.get("conclusion") else "running"
         shown = len(refs) if isinstance(refs, list) else 0
-        turn = f"{state}, attempt {journal.get('attempts', '?')}, {shown} messages shown"
+        turn = f"{state}, attempt {attempts}, {shown} messages shown"
     if detail.facts.get("stop"):
         turn += f", asked to stop turn {detail.facts['stop']}"
     lines = [

@@ -80,9 +80,8 @@ class Desk:
         """Niceties: the message is durable already, and refusing it now would have it delivered again for nothing."""
         thread = message.thread_id
         try:
-            await asyncio.gather(
-                self._mailboxes.note_recent(message.channel, message.author.user_id, thread),
-                self._mailboxes.note_places(thread, receipt.number, message.scope, message.keys[:1]),
+            await self._mailboxes.note_accepted(
+                thread, receipt.number, message.scope, message.keys[:1], message.channel, message.author.user_id
             )
             if verb_in(message.text) == "stop":
                 await self._mailboxes.request_stop(thread)

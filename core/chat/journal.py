@@ -44,14 +44,10 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """attempts: how often the Turn was begun.  refs: the messages of its Reply, in order."""
+    """refs: the messages of its Reply, in order."""
 
-    attempts: int = 0
     refs: tuple[MessageRef, ...] = ()
     conclusion: Conclusion | None = None
-
-    def begun(self) -> Journal:
-        return replace(self, attempts=self.attempts + 1)
 
     def with_refs(self, refs: Sequence[MessageRef]) -> Journal:
         return replace(self, refs=tuple(refs))
@@ -65,7 +61,7 @@ class Journal:
 
     @staticmethod
     def read(noted: Mapping[str, object]) -> Journal:
-        """The journal that `dump` wrote; {} is that of a Turn nobody has begun."""
+        """The journal that `dump` wrote; {} is that of a Turn which has shown nothing."""
         return _JOURNAL.validate_python(dict(noted))
 
 

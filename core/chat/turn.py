@@ -17,6 +17,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import assert_never
 
 from core.chat import codec, policies, texts
@@ -39,7 +40,7 @@ from core.errors import StoreUnavailable
 from core.messages import ModelMessage, ModelRequest, UserPromptPart
 from core.models.errors import AgentRunError
 from core.replies import Controls, MessageRef, Placement, RateBudget, Reply, Surface, SurfaceError
-from core.sessions import Begun, Lease, Mailboxes, UsageEntry
+from core.sessions import Begun, Lease, UsageEntry, places_to
 from core.usage import Outcome, increments, today
 
 log = logging.getLogger(__name__)
@@ -75,24 +76,28 @@ class TurnSettings:
 class Turns:
     """Answers Turns, one call each. Holds what all of them share.
 
-    surfaces: by platform.  commands: answers the verbs.  mailboxes: where it is noted which messages on a platform
-    show an answer.  provider: whose prices the model has, "" if not known.  busy: what becomes of Messages that wait.
-    compactor: shortens histories that have grown too long, None leaves out what is oldest.
+    surfaces: by platform.  commands: answers the verbs.  provider: whose prices the model has, "" if not known.
+    busy: what becomes of Messages that wait.  compactor: shortens histories that have grown too long, None leaves out
+    what is oldest.
     """
 
     answerer: Answerer
     surfaces: Mapping[str, Surface]
     commands: Commands
-    mailboxes: Mailboxes
     budget: RateBudget
     provider: str = ""
     settings: TurnSettings = field(default_factory=TurnSettings)
     busy: BusyPolicies = field(default_factory=BusyPolicies)
     compactor: Compactor | None = None
 
+    @property
+    def one_by_one(self) -> bool:
+        """Is every Message a Turn of its own? Then a Turn can be begun without a look at what waits."""
+        return not self.busy.may_join
+
     async def begin(self, lease: Lease) -> Begun | None:
         """Begin the next Turn of a Session, with every Message that is answered in it; None when nothing waits."""
-        if not self.busy.may_join:
+        if self.one_by_one:
             return await lease.begin()
         first_at = newest_at = _now()
         seen = 0
@@ -151,20 +156,17 @@ class _Attempt:
         self._stop = stop
         self._nudged = nudged
         self._turn_id = f"{lease.thread_id}#{begun.number}"
+        self._tries = begun.attempts - int(begun.facts.get("handed") or 0)  # what was given away has not failed
         self._placement = Placement(self._message.thread_id, self._message.origin)
         self._journal = Journal()
         self._running: Running | None = None
-        self._tries = 0
         self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
         self._status_due = False  # a quick answer needs no line that says it is coming
         self._started = _now()
 
     async def run(self) -> None:
-        self._journal = self._read_journal().begun()
-        await asyncio.gather(self._note(), self._note_again())
-        self._tries = self._journal.attempts
-        if self._tries > MOST_ATTEMPTS:  # the attempts that were handed over in a deployment are no failed ones
-            self._tries -= int(await self._lease.fact("handed") or 0)
+        self._journal = self._read_journal()
+        await self._note_again()
         if self._tries > MOST_ATTEMPTS + MOST_FAREWELLS:
             log.error("turn.abandoned", extra={"thread_id": self._lease.thread_id, "turn": self._begun.number})
             await self._seal(self._journal.conclusion or Conclusion("", "", "failed"))
@@ -177,7 +179,7 @@ class _Attempt:
             controls=Controls(stop=self._turn_id, retry=self._turn_id, rating=self._turn_id),
             posted=self._note_posted,
             shown=self._journal.refs,
-            again=self._journal.attempts > 1,
+            again=self._begun.attempts > 1,
             assured=lambda: _patiently(self._lease.assure),
         )
         async with asyncio.TaskGroup() as tasks:
@@ -210,29 +212,30 @@ class _Attempt:
             log.warning(
                 "turn.unreadable_journal", extra={"thread_id": self._lease.thread_id, "reason": type(exc).__name__}
             )
-            return Journal(attempts=1)
-        return journal if journal.attempts else journal.with_refs(self._question.refs)
+            return Journal()
+        return journal if self._begun.journal else journal.with_refs(self._question.refs)
 
     async def _note_posted(self, refs: Sequence[MessageRef]) -> None:
         new = [ref for ref in refs if ref not in self._journal.refs]
         self._journal = self._journal.with_refs(refs)
-        await asyncio.gather(self._note(), self._note_places(place_keys(new)))
+        await self._note(place_keys(new))
 
     async def _note_again(self) -> None:
         """The messages of a Turn that is answered once more belong to this one now."""
         if self._question.instead_of is not None:
             asked = [message.keys[0] for message in self._question.messages]
-            await self._note_places([*asked, *place_keys(self._question.refs)])
+            await self._note([*asked, *place_keys(self._question.refs)])
 
-    async def _note_places(self, keys: Sequence[str]) -> None:
-        """A nicety, for reactions and edits: an answer does not wait for it."""
-        with contextlib.suppress(StoreUnavailable):
-            await self._turns.mailboxes.note_places(
-                self._lease.thread_id, self._begun.number, self._message.scope, keys
-            )
-
-    async def _note(self) -> None:
-        await _patiently(lambda: self._lease.note(self._journal.dump()))
+    async def _note(self, places: Sequence[str] = ()) -> None:
+        """places: messages of the platform that belong to this Turn, for reactions and edits: a nicety."""
+        note_places = partial(
+            places_to,
+            thread_id=self._lease.thread_id,
+            number=self._begun.number,
+            scope=self._message.scope,
+            identities=places,
+        )
+        await _patiently(lambda: self._lease.note(self._journal.dump(), note_places))
 
     async def _greet(self, reply: Reply) -> None:
         """Make the place ready and show that we heard: typing at once, a line if there is no text for a while."""
@@ -241,7 +244,7 @@ class _Attempt:
             await self._surface.status(self._placement, busy=True)
         except SurfaceError as exc:
             log.info("turn.greeting_failed", extra={"thread_id": self._lease.thread_id, "reason": str(exc)})
-        anew = self._question.instead_of is not None and self._journal.attempts == 1
+        anew = self._question.instead_of is not None and self._begun.attempts == 1
         if not anew:  # whoever asks once more sees at once that it is being answered
             await asyncio.sleep(THINKING_AFTER_S)
         self._status_due = True
@@ -422,7 +425,7 @@ class _Attempt:
                 "user_id": self._message.author.user_id,
                 "outcome": conclusion.outcome,
                 "delivery": delivery,
-                "attempts": self._journal.attempts,
+                "attempts": self._begun.attempts,
                 "steps": self._running.progress.steps if self._running else 0,
                 "segments": len(self._journal.refs),
                 "input_tokens": usage.input_tokens if usage else 0,

@@ -197,7 +197,7 @@ class Worker:
                 self._begin(again)
 
     async def _serve(self, ready: Ready) -> None:
-        lease = await self._leases.take(ready)
+        lease = await self._leases.take(ready, begins=self._turns.one_by_one and not self._draining)
         if lease is None:
             return  # somebody else serves it; should that one die, the entry comes back to us
         serving = self._serving[ready.thread_id]
@@ -209,8 +209,10 @@ class Worker:
         finally:
             for task in (answering, giving):
                 task.cancel()
-            await asyncio.wait({answering})
-            renewing.cancel()  # last, since a call to the platform that is under way is waited for
+            try:
+                await asyncio.wait({answering})
+            finally:  # also when cancelled a second time: nobody else would end it
+                renewing.cancel()  # last, since a call to the platform that is under way is waited for
             results = await asyncio.gather(answering, renewing, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):

@@ -15,6 +15,7 @@ from core.sessions.mailbox import (
     Mailboxes,
     Receipt,
     Retention,
+    places_to,
 )
 from core.sessions.records import Detail, Filter, Forgotten, Overview, Records
 
@@ -42,4 +43,5 @@ __all__ = [
     "Records",
     "Retention",
     "UsageEntry",
+    "places_to",
 ]

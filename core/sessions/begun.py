@@ -14,7 +14,8 @@ class Begun:
 
     journal: JSON text of what an earlier attempt noted, "" when there was none.  facts: those of `Mailboxes.facts`, and
     beside them `stop` (the Turn that somebody wants stopped), `stopped_before` (the newest Message when an earlier one
-    was stopped), `ended` (how the last Turn was sealed), `history_of` (the Turn whose part of the history is newest).
+    was stopped), `ended` (how the last Turn was sealed), `history_of` (the Turn whose part of the history is newest),
+    `attempts`, `handed` (how many of those were handed over to another worker).
     history: the JSON texts that earlier Turns were sealed with, oldest first.  last: the record of the newest Turn
     that was sealed with one, "" if there is none.
     """
@@ -29,6 +30,11 @@ class Begun:
     def number(self) -> int:
         """The Turn's number: that of its first Message."""
         return self.letters[0].number
+
+    @property
+    def attempts(self) -> int:
+        """How often the Turn was begun, this time among them."""
+        return int(self.facts.get("attempts") or 1)
 
     @staticmethod
     def read(entries: Iterable[str], journal: str, facts: Sequence[str], history: Sequence[str], last: str) -> Begun:

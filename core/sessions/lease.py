@@ -16,7 +16,7 @@ from typing import Any
 from core.ids import ScopeId, ThreadId
 from core.sessions.begun import Begun
 from core.sessions.mailbox import Letter, Retention
-from core.store import Store, StoreError, keys, translated
+from core.store import Commands, Store, StoreError, keys, translated
 
 USAGE_TTL_S = 400 * 24 * 3600
 """The ledger's days are kept for a year and a bit."""
@@ -58,8 +58,9 @@ class Lease:
         *,
         ttl_ms: int,
         taken_at: float,
+        first: Begun | None = None,
     ) -> None:
-        """taken_at: loop time before it was taken."""
+        """taken_at: loop time before it was taken.  first: a Turn that was begun in the same step."""
         self.thread_id = ready.thread_id
         self.fence = fence
         self._store = store
@@ -70,6 +71,8 @@ class Lease:
         self._token = f"{worker}#{fence}"
         self._ttl_ms = ttl_ms
         self._certain_until = taken_at + ttl_ms / 1000
+        self._first = first
+        self._given_back = False
 
     async def assure(self) -> None:
         """Return at once while the lease certainly holds; when it may have run out, ask Redis. For what no fence
@@ -102,6 +105,11 @@ class Lease:
         upto: the number of the last Message to be in it, None for one Message. A Turn that was begun before and not
         sealed keeps the Messages it had.
         """
+        if self._given_back:
+            return None
+        if (first := self._first) is not None:
+            self._first = None
+            return first
         answer = await self._store.script(
             "begin",
             [self._key(part) for part in ("lease", "mail", "meta", "turn", "history", "last")],
@@ -109,7 +117,7 @@ class Lease:
         )
         if answer == "lost":
             raise LeaseLost(self.thread_id)
-        return Begun.read(*answer) if answer[0] else None
+        return _begun(answer)
 
     async def extend(self, upto: int) -> None:
         """Make Message `upto` the last one of the running Turn; a smaller number than before puts Messages back."""
@@ -122,9 +130,10 @@ class Lease:
         with translated(self._store.where):
             return list(await self._store.redis.lrange(self._key("history"), 0, -1))
 
-    async def note(self, journal: Mapping[str, object]) -> None:
-        """Write the journal of the Turn in progress."""
-        answer = await self._store.script(
+    async def note(self, journal: Mapping[str, object], niceties: Commands = lambda _: None) -> None:
+        """Write the journal of the Turn in progress. niceties: sent along, whatever becomes of them."""
+        answer = await self._store.script_with(
+            niceties,
             "journal",
             [self._key("lease"), self._key("turn"), self._key("meta")],
             [self._token, json.dumps(dict(journal)), self._retention.session_s],
@@ -148,7 +157,8 @@ class Lease:
         record: str | None = "",
         usage: UsageEntry | None = None,
     ) -> int:
-        """End the Turn of `letter`: history, ledger and mailbox in one step. Returns how many Messages wait.
+        """End the Turn of `letter`: history, ledger and mailbox in one step, which also gives the Session back when
+        nothing waits. Returns how many Messages wait.
 
         ended: how, in one word.  history: JSON text of what the Turn adds, None to add nothing.
         reset: drop the history instead.  instead_of: a Turn that this one answered once more; its part of the history
@@ -164,6 +174,7 @@ class Lease:
                     *(self._key(part) for part in ("lease", "mail", "history", "turn", "meta")),
                     keys.usage_day(self._ready.partition, usage.scope, usage.day) if usage else self._key("turn"),
                     self._key("last"),
+                    keys.ready_stream(self._ready.partition),
                 ],
                 [
                     self._token,
@@ -175,17 +186,23 @@ class Lease:
                     ended,
                     "" if instead_of is None else instead_of,
                     "none" if record is None else record,
+                    self._group,
+                    self._ready.entry,
                     *flat,
                 ],
             )
         )
         if waiting < 0:
             raise LeaseLost(self.thread_id)
+        self._given_back = waiting == 0
         return waiting
 
     async def release(self, *, hand_over: bool = False) -> bool:
         """Give the Session back. False while mail waits: then go on serving, unless `hand_over` is set,
-        which announces the waiting mail to the other workers at once, a Turn in progress among it."""
+        which announces the waiting mail to the other workers at once, a Turn in progress among it.
+        True at once when `seal` has given it back."""
+        if self._given_back:
+            return True
         answer = int(
             await self._store.script(
                 "release",
@@ -194,7 +211,6 @@ class Lease:
                     self._key("mail"),
                     keys.ready_stream(self._ready.partition),
                     self._key("meta"),
-                    self._key("turn"),
                 ],
                 [self._token, self._group, self._ready.entry, "1" if hand_over else "0", self.thread_id],
             )
@@ -294,21 +310,23 @@ class Leases:
         # Redis 6.2 also gives out what was deleted, with nothing in it, until a sweep has taken it away
         return answer[0], [Ready(ThreadId(fields["thread"]), partition, entry) for entry, fields in answer[1] if fields]
 
-    async def take(self, ready: Ready) -> Lease | None:
-        """Take the lease of a Session, None while another worker holds it or when there is no such Session."""
+    async def take(self, ready: Ready, *, begins: bool = False) -> Lease | None:
+        """Take the lease of a Session, None while another worker holds it or when there is no such Session.
+
+        begins: begin the next Turn in the same step, with one Message; the first `Lease.begin` gives it.
+        """
         taken_at = _now()
-        fence = int(
-            await self._store.script(
-                "lease",
-                [
-                    keys.session(ready.thread_id, "lease"),
-                    keys.session(ready.thread_id, "meta"),
-                    keys.ready_stream(ready.partition),
-                ],
-                [self.worker, self.ttl_ms, self._retention.session_s, self.GROUP, ready.entry],
-            )
+        fence, *begun = await self._store.script(
+            "take",
+            [
+                keys.session(ready.thread_id, "lease"),
+                keys.session(ready.thread_id, "meta"),
+                keys.ready_stream(ready.partition),
+                *(keys.session(ready.thread_id, part) for part in ("mail", "turn", "history", "last")),
+            ],
+            [self.worker, self.ttl_ms, self._retention.session_s, self.GROUP, ready.entry, "1" if begins else "0"],
         )
-        if fence <= 0:
+        if int(fence) <= 0:
             return None
         return Lease(
             self._store,
@@ -316,9 +334,10 @@ class Leases:
             ready,
             self.GROUP,
             self.worker,
-            fence,
+            int(fence),
             ttl_ms=self.ttl_ms,
             taken_at=taken_at,
+            first=_begun(begun[0]) if begun else None,
         )
 
     async def beat(self, ttl_ms: int) -> int:
@@ -359,6 +378,11 @@ class Leases:
         pending = await self._store.redis.xpending_range(stream, self.GROUP, "-", "+", 1, self.worker)
         if not pending:
             await self._store.redis.xgroup_delconsumer(stream, self.GROUP, self.worker)
+
+
+def _begun(answer: Sequence[Any]) -> Begun | None:
+    """Read what begin() in the scripts gives."""
+    return Begun.read(*answer) if answer[0] else None
 
 
 def _now() -> float:

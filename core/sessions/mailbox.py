@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from core.errors import StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
@@ -144,28 +143,35 @@ class Mailboxes:
         """Whether a further identity belongs to another message. Other threads live on other slots of a Cluster, so
         this cannot be part of the atomic step; whoever is first keeps it, also when it is delivered again."""
         own, further = keys.digest(identities[0]), identities[1:]
-        with translated(self._store.where):
-            for identity in further:
-                key = keys.alias(scope, identity)
-                is_new = await self._store.redis.set(key, own, nx=True, ex=SEEN_TTL_S)
-                if not is_new and await self._store.redis.get(key) not in (own, None):
-                    return True
+        for identity in further:
+            if await self._store.script("alias", [keys.alias(scope, identity)], [own, SEEN_TTL_S]):
+                return True
         return False
+
+    async def note_accepted(
+        self,
+        thread_id: ThreadId,
+        number: int,
+        scope: ScopeId,
+        identities: Sequence[str],
+        channel: ChannelId,
+        user: UserId,
+    ) -> None:
+        """Remember which messages of the platform are Message `number`, see `find`, and that `user` talks in that
+        thread, for commands that come without one."""
+        recent = keys.recent_threads(channel, user)
+
+        def note(pipe: Any) -> None:
+            places_to(pipe, thread_id, number, scope, identities)
+            pipe.zadd(recent, {thread_id: time.time()})
+            pipe.zremrangebyrank(recent, 0, -_RECENT_KEPT - 1)
+            pipe.expire(recent, self._retention.session_s)
+
+        await self._store.send(note)
 
     async def note_places(self, thread_id: ThreadId, number: int, scope: ScopeId, identities: Sequence[str]) -> None:
         """Remember which messages of the platform are Message `number`, or show the answer to it; see `find`."""
-        if not identities:
-            return
-        places = keys.session(thread_id, "places")
-        with translated(self._store.where):
-            await asyncio.gather(
-                *(
-                    self._store.redis.set(keys.place(scope, one), f"{number} {thread_id}", ex=PLACES_TTL_S)
-                    for one in identities
-                ),
-                self._store.redis.sadd(places, *(keys.place(scope, one) for one in identities)),
-            )
-            await self._store.redis.expire(places, PLACES_TTL_S)
+        await self._store.send(lambda pipe: places_to(pipe, thread_id, number, scope, identities))
 
     async def find(self, scope: ScopeId, identity: str) -> Found | None:
         """What `note_places` noted, None for a message that has nothing to do with us."""
@@ -254,16 +260,6 @@ class Mailboxes:
             found: str | None = await self._store.redis.get(keys.mark(name))
         return found
 
-    async def note_recent(self, channel: ChannelId, user: UserId, thread_id: ThreadId) -> None:
-        """Remember that `user` talks in `thread_id`, for commands that come without a thread."""
-        key = keys.recent_threads(channel, user)
-        with translated(self._store.where):
-            async with self._store.redis.pipeline(transaction=False) as pipe:
-                pipe.zadd(key, {thread_id: time.time()})
-                pipe.zremrangebyrank(key, 0, -_RECENT_KEPT - 1)
-                pipe.expire(key, self._retention.session_s)
-                await pipe.execute()
-
     async def recent(self, channel: ChannelId, user: UserId) -> list[ThreadId]:
         """The threads in which `user` talked to us in `channel`, the latest first."""
         with translated(self._store.where):
@@ -290,7 +286,7 @@ class Mailboxes:
         stopped = int(
             await self._store.script(
                 "stop",
-                [keys.session(thread_id, part) for part in ("mail", "meta", "lease", "turn")],
+                [keys.session(thread_id, part) for part in ("mail", "meta", "lease")],
                 ["" if number is None else number],
             )
         )
@@ -302,6 +298,16 @@ class Mailboxes:
         """The mark is in the Session already: should this be lost, the next renewal of the lease finds it."""
         with contextlib.suppress(StoreUnavailable), translated(self._store.where):
             await self._store.redis.publish(keys.STOP_CHANNEL, f"{number} {thread_id}")
+
+
+def places_to(pipe: Any, thread_id: ThreadId, number: int, scope: ScopeId, identities: Sequence[str]) -> None:
+    """Add to a pipeline what `Mailboxes.note_places` sends."""
+    places = [keys.place(scope, one) for one in identities]
+    for place in places:
+        pipe.set(place, f"{number} {thread_id}", ex=PLACES_TTL_S)
+    if places:
+        pipe.sadd(keys.session(thread_id, "places"), *places)
+        pipe.expire(keys.session(thread_id, "places"), PLACES_TTL_S)
 
 
 def _receipt(answer: str) -> Receipt:

@@ -191,7 +191,7 @@ class Records:
 
     async def _has_turn(self, thread_id: ThreadId) -> bool:
         with translated(self._store.where):
-            return bool(await self._store.redis.exists(keys.session(thread_id, "turn")))
+            return bool(await self._store.redis.hexists(keys.session(thread_id, "meta"), "taken"))
 
     async def _drop_from_recent(self) -> None:
         """Take threads of which there is no Session any more out of the lists of who talks where."""

@@ -1,7 +1,7 @@
 """Redis and nothing else: the embedded server, the connection, key names, atomic scripts."""
 
 from core.store import keys
-from core.store.connection import Store, StoreError, translated
+from core.store.connection import Commands, Store, StoreError, translated
 from core.store.embedded import EmbeddedRedis
 
-__all__ = ["EmbeddedRedis", "Store", "StoreError", "keys", "translated"]
+__all__ = ["Commands", "EmbeddedRedis", "Store", "StoreError", "keys", "translated"]

@@ -92,25 +92,35 @@ class ClusterClient(Redis):
         await asyncio.gather(*(node.aclose() for node in nodes), return_exceptions=True)
         await super().aclose(close_connection_pool)
 
-    async def by_node(self, commands: Sequence[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
-        """Send each node its commands in one go. Answers in the order of `commands`."""
+    async def by_node(
+        self, commands: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], raise_on_error: bool = True
+    ) -> list[Any]:
+        """Send each node its commands in one go. Answers in the order of `commands`, errors among them if they are not
+        raised: then a node that is gone fails its own commands alone."""
+        answers: list[Any] = [None] * len(commands)
         numbers: dict[Address, list[int]] = {}
         for number, (args, _) in enumerate(commands):
-            numbers.setdefault(await self._serving(_key(args)), []).append(number)
+            try:
+                numbers.setdefault(await self._serving(_key(args)), []).append(number)
+            except RedisConnectionError as exc:
+                if raise_on_error:
+                    raise
+                answers[number] = exc
 
         async def send(address: Address, mine: list[int]) -> list[Any]:
             async with self._node(address).pipeline(transaction=False) as pipe:
                 for number in mine:
                     args, options = commands[number]
                     pipe.execute_command(*args, **options)
-                return await pipe.execute()
+                return await pipe.execute(raise_on_error)
 
-        answers: list[Any] = [None] * len(commands)
         sent = await asyncio.gather(*(send(*one) for one in numbers.items()), return_exceptions=True)
         for mine, found in zip(numbers.values(), sent, strict=True):
             if isinstance(found, BaseException):
                 self._stale = True
-                raise found
+                if raise_on_error or not isinstance(found, RedisError | OSError):
+                    raise found
+                found = [found] * len(mine)
             for number, answer in zip(mine, found, strict=True):
                 answers[number] = answer
         return answers
@@ -178,7 +188,7 @@ class _Spread(Pipeline):
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
         commands: Any = self.command_stack
         try:
-            return await self._cluster.by_node(commands)
+            return await self._cluster.by_node(commands, raise_on_error)
         finally:
             await self.reset()  # type: ignore[no-untyped-call]  # redis-py's
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -31,6 +32,7 @@ StoreError = RedisError
 SCRIPT_NAMES = (
     "accept",
     "again",
+    "alias",
     "announce",
     "beat",
     "begin",
@@ -38,15 +40,18 @@ SCRIPT_NAMES = (
     "extend",
     "forget",
     "journal",
-    "lease",
     "release",
     "renew",
     "reword",
     "seal",
     "stop",
+    "take",
     "tidy",
     "withdraw",
 )
+
+Commands = Callable[[Any], object]
+"""Adds commands to a pipeline of redis-py."""
 
 _LISTEN_S = 5.0
 _ALIVE_WAIT_S = 3.0
@@ -100,6 +105,25 @@ class Store:
                 return await self.redis.evalsha(script.sha, len(names), *names, *args)
             except NoScriptError:  # a server that is new to us: restarted, or master since a moment ago
                 return await self.redis.eval(script.text, len(names), *names, *args)
+
+    async def script_with(self, niceties: Commands, name: str, names: Sequence[str], args: Sequence[str | int]) -> Any:
+        """Run a script and send `niceties` along, in one round trip. Whether those took effect nobody learns; should
+        anything be in the way, the script is run without them."""
+        with translated(self.where), contextlib.suppress(RedisError, OSError):
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.evalsha(self._scripts[name].sha, len(names), *names, *args)
+                niceties(pipe)
+                answer = (await pipe.execute(raise_on_error=False))[0]
+            if not isinstance(answer, BaseException):
+                return answer
+        return await self.script(name, names, args)
+
+    async def send(self, niceties: Commands) -> None:
+        """Send several commands in one round trip; they are no atomic step. Raises StoreUnavailable."""
+        with translated(self.where):
+            async with self.redis.pipeline(transaction=False) as pipe:
+                niceties(pipe)
+                await pipe.execute()
 
     async def alive(self) -> bool:
         """Does Redis take writes just now, in every partition? Waits a few seconds at the most."""
@@ -168,8 +192,13 @@ class _Script:
 
     @staticmethod
     def load(name: str) -> _Script:
-        text = resources.files("core.store").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
+        """Redis knows no modules: a line `--#with NAME` in a script stands for the file of that name."""
+        text = re.sub(r"^--#with (\w+)$", lambda found: _read(found[1]), _read(name), flags=re.MULTILINE)
         return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _read(name: str) -> str:
+    return resources.files("core.store").joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
 
 
 async def _probe(redis: Any, topology: Topology, setting: str) -> None:

@@ -213,8 +213,10 @@ class _PatientCluster(ClusterClient):
             return await super().execute_command(*args, **options)
         return await _insisting(lambda: ClusterClient.execute_command(self, *args, **options), _is_gone, _nothing)
 
-    async def by_node(self, commands: Any) -> list[Any]:
-        answers: list[Any] = await _insisting(lambda: ClusterClient.by_node(self, commands), _is_gone, _nothing)
+    async def by_node(self, commands: Any, raise_on_error: bool = True) -> list[Any]:
+        answers: list[Any] = await _insisting(
+            lambda: ClusterClient.by_node(self, commands, raise_on_error), _is_gone, _nothing
+        )
         return answers
 
 

@@ -132,7 +132,9 @@ class Mortal:
         self._die_at = die_at
         self._after_effect = after_effect
         self._script = store.script
+        self._script_with = store.script_with
         store.script = self._mortal_script  # type: ignore[method-assign]
+        store.script_with = self._mortal_script_with  # type: ignore[method-assign]
         self._store = store
 
     def kill(self) -> None:
@@ -143,6 +145,9 @@ class Mortal:
         if name == "renew":  # comes by the clock: it would make the count of the others vary
             return await self._alive(self._script(name, keys, args))
         return await self._counted(lambda: self._script(name, keys, args))
+
+    async def _mortal_script_with(self, *args: Any) -> Any:
+        return await self._counted(lambda: self._script_with(*args))
 
     async def _counted(self, act: Callable[[], Awaitable[Any]]) -> Any:
         self.operations += 1
@@ -263,12 +268,10 @@ class Rig:
         redis = store.redis
         hands = Mortal(self.world, store, die_at, after_effect)
         name = f"w{next(self._numbers)}"
-        mailboxes = Mailboxes(store, self.retention)
         turns = Turns(
             answerer or self.answerer,
             {"test": hands},
-            Commands(store, mailboxes, admins=[]),
-            mailboxes,
+            Commands(store, Mailboxes(store, self.retention), admins=[]),
             RateBudget(),
             provider="openai",
             settings=self.settings,

@@ -323,7 +323,7 @@ async def test_a_damaged_history_entry_is_left_out(rig: Rig, damage: str) -> Non
     assert said_in(rig.answerer.histories[1]) == ["one", "re: one"]
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '"x"', json.dumps({"attempts": "many"})])
+@pytest.mark.parametrize("damage", ["{", "[]", '"x"', json.dumps({"refs": "many"})])
 async def test_a_damaged_journal_does_not_silence_the_thread(rig: Rig, damage: str) -> None:
     """A version that was rolled back may find what it cannot read."""
     await rig.say("hi")

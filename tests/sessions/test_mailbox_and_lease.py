@@ -9,7 +9,7 @@ import pytest
 from core.errors import StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
 from core.sessions import Acceptance, Found, Lease, LeaseLost, Leases, Letter, Mailboxes, Ready, Retention, UsageEntry
-from core.store import Store, keys
+from core.store import Commands, Store, keys
 
 THREAD = ThreadId("test:T1:C1:1")
 SCOPE = ScopeId("test:T1")
@@ -183,14 +183,51 @@ async def test_mail_that_comes_between_seal_and_release_is_not_lost(store: Store
     await put(mailboxes, "one")
     leases = await worker(store, "w")
     lease, _ = await taken(leases)
-    await lease.seal(await head(lease), ended="answered", history=None)
+    letter = await head(lease)
     await put(mailboxes, "two")
+    assert await lease.seal(letter, ended="answered", history=None) == 1
     assert await lease.release() is False, "go on serving"
-    await lease.seal(await head(lease), ended="answered", history=None)
-    assert await lease.release()
+    assert await lease.seal(await head(lease), ended="answered", history=None) == 0, "given back in the same step"
     await put(mailboxes, "three")
-    again = [ready for _ in range(2) for ready in await leases.announced(100, 1)]
-    assert {ready.thread_id for ready in again} == {THREAD}
+    assert await lease.release(), "which it was already"
+    assert await lease.begin() is None
+    again, ready = await taken(leases)
+    assert ready.thread_id == THREAD
+    assert (await head(again)).number == 3
+
+
+async def test_a_give_back_that_redis_got_twice_takes_nothing_from_the_next_one(
+    store: Store, mailboxes: Mailboxes
+) -> None:
+    """The answer to the first was lost; meanwhile mail has come, and nobody has taken it yet."""
+    await put(mailboxes, "one")
+    leases = await worker(store, "w")
+    lease, _ = await taken(leases)
+    letter = await head(lease)
+    await lease.seal(letter, ended="answered", history=None)
+    await put(mailboxes, "two")
+    assert await lease.seal(letter, ended="answered", history=None) == 0
+    lease._given_back = False  # as when the answer has not come
+    assert await lease.release(), "whoever gave it back does not go on serving"
+    await lease.renew(60_000)  # one that was on its way
+    assert not await store.redis.exists(keys.session(THREAD, "lease")), "and nobody holds what was given back"
+    other, _ = await taken(await worker(store, "other"))
+    assert (await head(other)).number == 2
+
+
+async def test_a_turn_can_be_begun_with_the_taking(store: Store, mailboxes: Mailboxes) -> None:
+    """In one step; what comes after the first Turn is begun as ever."""
+    await put(mailboxes, "one")
+    await put(mailboxes, "two")
+    leases = await worker(store, "w")
+    [ready] = await leases.announced(1000, 1)
+    lease = await leases.take(ready, begins=True)
+    assert lease is not None
+    begun = await lease.begin()
+    assert begun is not None and [letter.number for letter in begun.letters] == [1] and begun.attempts == 1
+    await lease.seal(begun.letters[0], ended="answered", history=None)
+    begun = await lease.begin()
+    assert begun is not None and [letter.number for letter in begun.letters] == [2] and begun.attempts == 1
 
 
 async def test_what_is_handed_over_reaches_another_worker_at_once(store: Store, mailboxes: Mailboxes) -> None:
@@ -297,14 +334,21 @@ async def test_every_key_has_a_ttl_and_each_script_stays_on_one_slot(
         used.setdefault(name, set()).add(len({slot(key) for key in keys_}))
         return await script(name, keys_, args)
 
+    script_with = store.script_with
+
+    async def watched_with(niceties: Commands, name: str, keys_: list[str], args: list[str | int]) -> object:
+        used.setdefault(name, set()).add(len({slot(key) for key in keys_}))
+        return await script_with(niceties, name, keys_, args)
+
     monkeypatch.setattr(store, "script", watched)
+    monkeypatch.setattr(store, "script_with", watched_with)
     thread = ThreadId("test:{odd}:}1{")
     for key in "abc":
         await put(mailboxes, key, thread=thread)
     leases = await worker(store, "w")
     lease, _ = await taken(leases)
     await mailboxes.request_stop(thread)
-    await mailboxes.note_recent(ChannelId("c"), UserId("u"), thread)
+    await mailboxes.note_accepted(thread, 1, SCOPE, ["place"], ChannelId("c"), UserId("u"))
     await lease.note({"attempts": 1})
     await lease.renew(LONG_MS)
     usage = UsageEntry(SCOPE, "2026-01-01", {"a": 1})
@@ -318,7 +362,7 @@ async def test_every_key_has_a_ttl_and_each_script_stays_on_one_slot(
     await mailboxes.again(Found(thread, 1), SCOPE, "retry:1", "again", reword=False)
     await lease.release(hand_over=True)
     assert all(slots == {1} for slots in used.values())
-    theirs = {"again", "accept", "begin", "extend", "lease", "journal", "release", "renew", "reword", "seal", "stop"}
+    theirs = {"again", "accept", "begin", "extend", "take", "journal", "release", "renew", "reword", "seal", "stop"}
     assert used.keys() >= theirs | {"withdraw"}
     for key in await store.redis.keys("*"):
         assert await store.redis.pttl(key) > 0, key

@@ -4,6 +4,9 @@
 -- ARGV  1 '<worker>#<fence>'   2 lease time (ms)   3 consumer group   4 consumer   5 entry id
 -- Gives the number of the Turn that somebody asked to stop ('' if none), or 'lost'.
 local held = redis.call('GET', KEYS[1])
+if not held and redis.call('HGET', KEYS[2], 'released') == string.match(ARGV[1], '%d+$') then
+  return '' -- given back while this was on its way
+end
 if held ~= ARGV[1] and (held or redis.call('HGET', KEYS[2], 'fence') ~= string.match(ARGV[1], '%d+$')) then
   return 'lost'
 end
