@@ -23,7 +23,7 @@ from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import LEASE_MS, Worker
 from core.errors import ConfigError
 from core.replies import RateBudget
-from core.sessions import Histories, Leases, Mailboxes, Retention
+from core.sessions import Histories, Leases, Mailboxes, Ratings, Retention
 from core.store import EmbeddedRedis, Store
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class Bot:
         )
         self.desk = Desk(
             self._mailboxes,
+            Ratings(store, self._retention),
             self._commands,
             DeskSettings(self._busy, settings.parley_stop_reaction, settings.parley_edit_reruns),
         )

@@ -30,7 +30,14 @@ from adapters.discord.inbound import (
     to_message,
     to_spot,
 )
-from adapters.discord.surface import NO_MENTIONS, RETRY_PREFIX, STOP_PREFIX, SUPPRESS_EMBEDS
+from adapters.discord.surface import (
+    DOWN_PREFIX,
+    NO_MENTIONS,
+    RETRY_PREFIX,
+    STOP_PREFIX,
+    SUPPRESS_EMBEDS,
+    UP_PREFIX,
+)
 from core.chat import Intake, Message, SurfaceError
 
 log = logging.getLogger(__name__)
@@ -107,6 +114,10 @@ class Listener(Ears):
             await self._commands.stop(interaction, custom_id.removeprefix(STOP_PREFIX))
         elif custom_id.startswith(RETRY_PREFIX):
             await self._commands.retry(interaction, custom_id.removeprefix(RETRY_PREFIX))
+        elif custom_id.startswith(UP_PREFIX):
+            await self._commands.rate(interaction, custom_id.removeprefix(UP_PREFIX), "up")
+        elif custom_id.startswith(DOWN_PREFIX):
+            await self._commands.rate(interaction, custom_id.removeprefix(DOWN_PREFIX), "down")
 
     async def _take(self, spoken: Spoken, me: Me) -> None:
         """Hand one message in. Raises StoreUnavailable; to be called again then."""

@@ -30,6 +30,7 @@ from core.chat import (
     StoreUnavailable,
     SurfaceError,
     Verdict,
+    Vote,
 )
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,11 @@ BUSY: Final = "I am still answering here; ask again when I am done."
 NOT_HERE: Final = "I do not answer here. Whoever runs me decides who may use me, and where."
 NOT_THE_NEWEST: Final = "Only the newest answer can be asked for again. Ask the question once more instead."
 FINISHED: Final = "That answer is not being written any more."
+TOO_OLD_TO_RATE: Final = "That answer is too old to be rated."
+RATING_TAKEN: Final[dict[Vote, str]] = {
+    "up": "👍 Noted, thank you.",
+    "down": "👎 Noted, thank you. **Retry** asks for another answer.",
+}
 
 _DESCRIPTIONS: Final[dict[CommandName, str]] = {
     "usage": "Show what was used, and what it cost",
@@ -141,6 +147,15 @@ class Commands:
 
         async def press() -> str:
             return NOT_THE_NEWEST if await self._intake.retry(retry) == "old" else ""
+
+        await _pressed(interaction, press)
+
+    async def rate(self, interaction: discord.Interaction, rating: str, vote: Vote) -> None:
+        """The thumbs under an answer."""
+        user = names.user_id(str(interaction.user.id))
+
+        async def press() -> str:
+            return TOO_OLD_TO_RATE if await self._intake.rated(rating, user, vote) == "unknown" else RATING_TAKEN[vote]
 
         await _pressed(interaction, press)
 

@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 STOP_PREFIX: Final = "parley:stop:"
 RETRY_PREFIX: Final = "parley:retry:"
+UP_PREFIX: Final = "parley:up:"
+DOWN_PREFIX: Final = "parley:down:"
 SUPPRESS_EMBEDS: Final = 1 << 2
 _LOADING: Final = 1 << 7
 """Message flags (message resource, "Message Flags"); LOADING: a deferred answer that nobody has filled yet."""
@@ -358,11 +360,14 @@ def _shows(message: Json, body: Json) -> bool:
 
 def _rows(segment: Segment) -> list[Json]:
     """An action row (1) of grey (2) buttons (2), none for a Segment without any; "Component Reference"."""
-    controls = ((STOP_PREFIX, "Stop", segment.stop), (RETRY_PREFIX, "Retry", segment.retry))
+    controls: list[tuple[str, Json, str]] = [
+        (STOP_PREFIX, {"label": "Stop"}, segment.stop),
+        (RETRY_PREFIX, {"label": "Retry"}, segment.retry),
+        (UP_PREFIX, {"emoji": {"name": "👍"}}, segment.rating),
+        (DOWN_PREFIX, {"emoji": {"name": "👎"}}, segment.rating),
+    ]
     buttons = [
-        {"type": 2, "style": 2, "label": label, "custom_id": prefix + value}
-        for prefix, label, value in controls
-        if value
+        {"type": 2, "style": 2, **face, "custom_id": prefix + value} for prefix, face, value in controls if value
     ]
     return [{"type": 1, "components": buttons}] if buttons else []
 

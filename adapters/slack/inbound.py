@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from adapters.slack.controls import Control, read_control
 from adapters.slack.entities import mentions, readable, without_leading_mention
 from adapters.slack.place import Place, scope_id, user_id
 from core.chat import Author, Message, Reach, Said, Spot, ThreadId
@@ -17,13 +18,7 @@ from core.chat import Author, Message, Reach, Said, Spot, ThreadId
 Payload = Mapping[str, Any]
 """JSON from Slack: any shape until one of the functions here has read it."""
 
-STOP_ACTION = "parley_stop"
-RETRY_ACTION = "parley_retry"
-"""`action_id` of the buttons; their values are `Segment.stop` and `Segment.retry`."""
-
 Verb = Literal["ask", "usage", "reset", "stop", "help"]
-
-_CONTROLS: Mapping[str, Literal["stop", "retry"]] = {STOP_ACTION: "stop", RETRY_ACTION: "retry"}
 
 _SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
 """Message subtypes in which somebody says something; edits, deletions, joins, topics and the like are not in it."""
@@ -44,7 +39,7 @@ class Press:
     """Somebody pressed a button of ours. value: what the Segment gave it.  channel, thread_ts: where, "" if the payload
     does not say."""
 
-    control: Literal["stop", "retry"]
+    control: Control
     value: str
     user: str
     channel: str
@@ -219,11 +214,12 @@ def read_press(body: Payload) -> Press | None:
     if body.get("type") != "block_actions":
         return None
     for action in _rows(body.get("actions")):
-        if control := _CONTROLS.get(_text(action.get("action_id"))):
+        if read := read_control(_text(action.get("action_id")), _text(action.get("value"))):
+            control, value = read
             shown, container = _table(body.get("message")), _table(body.get("container"))
             return Press(
                 control=control,
-                value=_text(action.get("value")),
+                value=value,
                 user=_text(_table(body.get("user")).get("id")),
                 channel=_text(_table(body.get("channel")).get("id")) or _text(container.get("channel_id")),
                 thread_ts=_text(shown.get("thread_ts")) or _text(container.get("thread_ts")),

@@ -21,7 +21,7 @@ from functools import lru_cache
 
 from adapters.slack._tables import Json, native, size
 from adapters.slack._writers import MarkdownBlock, Mrkdwn, entities
-from adapters.slack.inbound import RETRY_ACTION, STOP_ACTION
+from adapters.slack.controls import control_blocks
 from core.chat import Segment
 from core.replies.markdown import Blocks, Code, References, Table, parse, references_of
 from core.replies.outline import Chunk, chunks
@@ -56,18 +56,16 @@ class Rendered:
     size: int
 
 
-def message(segment: Segment) -> tuple[str, list[Block]]:
-    """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for."""
+def message(segment: Segment, *, own_rating: bool = True) -> tuple[str, list[Block]]:
+    """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for.
+
+    own_rating: see `control_blocks`."""
     shown = segment.shown if segment.shown.strip() else "…"
     blocks = blocks_of(segment.text if segment.text.strip() else shown)
     if segment.text.strip() and segment.aside:
         aside = {"type": "mrkdwn", "text": mrkdwn(segment.aside), "verbatim": True}
         blocks.append({"type": "context", "elements": [aside]})
-    controls = ((STOP_ACTION, "Stop", segment.stop), (RETRY_ACTION, "Retry", segment.retry))
-    buttons = [_button(action, label, value) for action, label, value in controls if value]
-    if buttons:
-        blocks.append({"type": "actions", "block_id": "parley_actions", "elements": buttons})
-    return mrkdwn(shown), blocks
+    return mrkdwn(shown), blocks + control_blocks(segment, own_rating=own_rating)
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -108,10 +106,6 @@ def quoted(text: str, limit: int = 3000) -> str:
     """Return `text` as an escaped mrkdwn quotation, cut at `limit` characters with an ellipsis."""
     shown = text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
     return "\n".join(f"> {line}" for line in entities(shown).splitlines())
-
-
-def _button(action: str, label: str, value: str) -> Block:
-    return {"type": "button", "action_id": action, "text": {"type": "plain_text", "text": label}, "value": value}
 
 
 def _markdown(words: list[str]) -> list[Block]:

@@ -30,7 +30,7 @@ from adapters.slack.inbound import (
     read_slash,
 )
 from adapters.slack.people import People
-from adapters.slack.place import Place
+from adapters.slack.place import Place, user_id
 from adapters.slack.whisper import Whisper
 from core.chat import Intake, Message, StoreUnavailable
 
@@ -41,6 +41,11 @@ LAST_RETRY = 3
 
 _NOTHING_TO_STOP = "There is nothing left to stop here."
 _NOT_THE_NEWEST = "Only the newest answer can be asked for again. Ask the question once more instead."
+_RATING_TAKEN = {
+    "up": "👍 Noted, thank you.",
+    "down": "👎 Noted, thank you. **Retry** asks for another answer.",
+}
+_TOO_OLD_TO_RATE = "That answer is too old to be rated."
 _REMOVED = frozenset({"app_uninstalled", "tokens_revoked"})
 _RECENT = 1000
 
@@ -138,24 +143,27 @@ class Reception:
 
     async def _take_press(self, press: Press) -> bool:
         try:
-            refusal = await self._pressed(press)
+            said = await self._pressed(press)
         except StoreUnavailable:  # Slack shows the person that the button failed
             log.warning("slack.press.not_stored", extra={"channel_id": press.channel})
             return False
         except Exception:
             log.exception("slack.press.failed", extra={"channel_id": press.channel})
             return False
-        if refusal:
-            self._begin(self._answer(press, refusal))
+        if said:
+            self._begin(self._answer(press, said))
         return True
 
     async def _pressed(self, press: Press) -> str:
-        """Do what the button says; why it was not done, "" if it was."""
+        """Do what the button says; what that person is to be told, "" where the reply itself shows it."""
         match press.control:
             case "stop":
                 return "" if await self._intake.stop(press.value) else _NOTHING_TO_STOP
             case "retry":
                 return _NOT_THE_NEWEST if await self._intake.retry(press.value) == "old" else ""
+            case "up" | "down":
+                rated = await self._intake.rated(press.value, user_id(press.user), press.control)
+                return _TOO_OLD_TO_RATE if rated == "unknown" else _RATING_TAKEN[press.control]
             case _:
                 assert_never(press.control)
 

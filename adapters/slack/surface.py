@@ -46,7 +46,8 @@ class SlackSurface:
     """One workspace. `client` must not retry by itself; whoever made its session closes it.
     me, people: who we and the others are, for reading a thread.
 
-    When Slack refuses the blocks of a Segment, the same Segment is sent once more as plain `text`. What grows in that
+    When Slack refuses the blocks of a Segment, the same Segment is sent once more with plain buttons in the place of
+    Slack's own for a rating, if it has them, then as plain `text`. What grows in that
     thread is then shown as `text` until blocks are taken there again: a finished Segment is always tried with them. A
     server that has refused the blocks of several threads in a row (an old one that does not know the `markdown` block)
     gets `text` alone for ten minutes.
@@ -68,6 +69,7 @@ class SlackSurface:
         self._plain: dict[str, None] = {}  # threads whose blocks were refused last
         self._refusing: set[str] = set()  # those of them since blocks were last taken anywhere
         self._no_blocks_until = 0.0
+        self._own_rating = True  # Slack's own buttons are taken, as far as is known
         self._uncertain: dict[str, None] = {}
 
     @property
@@ -205,22 +207,31 @@ class SlackSurface:
 
     async def _show(self, method: str, args: dict[str, Any], segment: Segment, thread: str) -> Mapping[str, Any]:
         """Send `segment`; when its blocks are refused, once more without them."""
-        text, blocks = message(segment)
+        text, blocks = message(segment, own_rating=self._own_rating)
         args = args | {"text": text, "parse": "none", "link_names": False}
         if self._now() >= self._no_blocks_until and not (segment.stop and thread in self._plain):
-            try:
-                shown = await self._send(method, args | {"blocks": blocks})
-            except SDK_ERRORS as exc:
-                if code_of(exc) not in CONTENT_REFUSED:
-                    raise surface_error(method, exc) from exc
-                log.warning("slack.blocks.refused", extra={"method": method, "code": code_of(exc)})
-                self._note_refusal(thread)
-            else:
+            shown = await self._with_blocks(method, args | {"blocks": blocks})
+            if shown is None and segment.rating and self._own_rating:
+                _, blocks = message(segment, own_rating=False)
+                shown = await self._with_blocks(method, args | {"blocks": blocks})
+                self._own_rating = shown is None  # what was refused were its buttons, if it is taken without them
+            if shown is not None:
                 self._plain.pop(thread, None)
                 self._refusing.clear()
                 return shown
+            self._note_refusal(thread)
         bare = args | ({"blocks": []} if method == "chat.update" else {})  # [] takes away what an edit would keep
         return await self._call(method, bare)
+
+    async def _with_blocks(self, method: str, args: dict[str, Any]) -> Mapping[str, Any] | None:
+        """None when the blocks are refused."""
+        try:
+            return await self._send(method, args)
+        except SDK_ERRORS as exc:
+            if code_of(exc) not in CONTENT_REFUSED:
+                raise surface_error(method, exc) from exc
+            log.warning("slack.blocks.refused", extra={"method": method, "code": code_of(exc)})
+            return None
 
     def _note_refusal(self, thread: str) -> None:
         _keep(self._plain, thread)

@@ -100,7 +100,8 @@ class SlackPane:
                 case "slash":
                     await self._command(user, channel, text_in(act, "text", PEOPLE_TEXT))
                 case "press":
-                    await self._press(user, channel, text_in(act, "message"), text_in(act, "action"))
+                    message, value = text_in(act, "message"), text_in(act, "value")
+                    await self._press(user, channel, message, text_in(act, "action"), value)
                 case "break":
                     return await self._break(text_in(act, "what"))
                 case _:
@@ -119,8 +120,8 @@ class SlackPane:
             raise Refusal("This is somebody else's direct message.")
         await self._slack.slash(user, channel, command, rest.strip())
 
-    async def _press(self, user: str, channel: str, message: str, action: str) -> None:
-        invocation = await self._slack.press(user, message, action, channel=channel)
+    async def _press(self, user: str, channel: str, message: str, action: str, value: str) -> None:
+        invocation = await self._slack.press(user, message, action, channel=channel, value=value)
         if invocation.error:
             raise Refusal(f"Parley did not take the click: {invocation.error}.")
 

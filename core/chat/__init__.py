@@ -22,6 +22,7 @@ from core.replies.surface import (
     SurfaceUnavailable,
     ToolCall,
 )
+from core.sessions import Rated, Vote
 
 __all__ = [
     "Adapter",
@@ -43,6 +44,7 @@ __all__ = [
     "PlacementGone",
     "Rate",
     "RateLimited",
+    "Rated",
     "Reach",
     "Retried",
     "Said",
@@ -59,4 +61,5 @@ __all__ = [
     "ToolCall",
     "UserId",
     "Verdict",
+    "Vote",
 ]

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from core.chat.message import Message
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
 from core.replies.surface import Surface
+from core.sessions import Rated, Vote
 
 CommandName = Literal["usage", "reset", "stop", "help"]
 
@@ -71,6 +72,11 @@ class Intake(Protocol):
 
     async def retry(self, retry: str) -> Retried:
         """Answer once more what the Reply with this `retry` value answered, in the same messages."""
+        ...
+
+    async def rated(self, rating: str, user: UserId, vote: Vote) -> Rated:
+        """Note what a person thinks of the answer whose Segment carried this `rating` value; what they thought before
+        counts no more. "unknown": nothing is known of that answer any more."""
         ...
 
     async def edited(self, spot: Spot, text: str, version: str) -> None:

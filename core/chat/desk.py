@@ -15,8 +15,8 @@ from core.chat.policies import Admission, BusyPolicies, admission
 from core.chat.question import Record
 from core.chat.verbs import verb_in
 from core.errors import StoreUnavailable
-from core.ids import ScopeId, ThreadId
-from core.sessions import Found, Letter, Mailboxes, Receipt
+from core.ids import ScopeId, ThreadId, UserId
+from core.sessions import Found, Letter, Mailboxes, Rated, Ratings, Receipt, Vote
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,13 @@ class DeskSettings:
 
 
 class Desk:
-    """Implements `core.chat.Intake` and `core.chat.Marks` over the mailboxes."""
+    """Implements `core.chat.Intake` and `core.chat.Marks` over the mailboxes and what stands beside them."""
 
-    def __init__(self, mailboxes: Mailboxes, commands: Commands, settings: DeskSettings | None = None) -> None:
+    def __init__(
+        self, mailboxes: Mailboxes, ratings: Ratings, commands: Commands, settings: DeskSettings | None = None
+    ) -> None:
         self._mailboxes = mailboxes
+        self._ratings = ratings
         self._commands = commands
         self.settings = settings or DeskSettings()
 
@@ -112,6 +115,17 @@ class Desk:
                 return "repeated" if answer == "duplicate" else answer
             await asyncio.sleep(SEAL_PAUSE_S)
         return "busy"
+
+    async def rated(self, rating: str, user: UserId, vote: Vote) -> Rated:
+        found = _turn_named(rating)
+        if found is None:
+            return "unknown"
+        for _ in range(SEAL_TRIES):
+            answer = await self._ratings.rate(found.thread_id, found.number, user, vote)
+            if answer != "unknown" or await self._waiting(found) is None:
+                return answer
+            await asyncio.sleep(SEAL_PAUSE_S)
+        return "unknown"
 
     async def edited(self, spot: Spot, text: str, version: str) -> None:
         """What waits is answered in its newest words; what is answered, or just being answered, only if that is set."""

@@ -17,7 +17,7 @@ class Conclusion:
 
     text, notice, sources, footer: of the final Draft.  history: what the Turn adds to the Session's history, None for
     nothing.  reset: the history is dropped instead.  usage: what goes into the ledger, None for a command.
-    retry: it can be asked for once more.
+    retry, rating: it can be asked for once more, and rated.
     """
 
     text: str
@@ -29,6 +29,7 @@ class Conclusion:
     retry: bool = False
     sources: str = ""
     footer: str = ""
+    rating: bool = False
 
     def draft(self) -> Draft:
         """The final Draft."""
@@ -39,6 +40,7 @@ class Conclusion:
             retry=self.retry,
             sources=self.sources,
             footer=self.footer,
+            rating=self.rating,
         )
 
 

@@ -40,8 +40,8 @@ from core.errors import StoreUnavailable
 from core.messages import ModelMessage, ModelRequest, UserPromptPart
 from core.models.errors import AgentRunError
 from core.replies import Controls, MessageRef, Placement, RateBudget, Reply, Surface, SurfaceError
-from core.sessions import Begun, Lease, UsageEntry, places_to
-from core.usage import Outcome, increments, today
+from core.sessions import Begun, Lease, LedgerRow, UsageEntry, places_to
+from core.usage import Outcome, increments, today, who_of
 
 log = logging.getLogger(__name__)
 
@@ -384,6 +384,7 @@ class _Attempt:
             retry=retry,
             sources=sources_of(progress.last) if has_answer else "",
             footer=texts.footer(usage) if has_answer and self._turns.settings.has_footer else "",
+            rating=has_answer and outcome == "answered",
         )
 
     def _elapsed(self) -> float:
@@ -402,7 +403,9 @@ class _Attempt:
 
     async def _seal(self, conclusion: Conclusion) -> None:
         usage = conclusion.usage
-        entry = UsageEntry(usage.scope, today().isoformat(), increments(usage)) if usage else None
+        day = today().isoformat()
+        entry = UsageEntry(usage.scope, day, increments(usage)) if usage else None
+        row = LedgerRow(usage.scope, day, who_of(usage)) if usage and conclusion.rating else None
         await _patiently(
             lambda: self._lease.seal(
                 self._begun.letters[0],
@@ -412,6 +415,7 @@ class _Attempt:
                 instead_of=self._question.instead_of,
                 record=self._record(conclusion),
                 usage=entry,
+                rated_in=row,
             )
         )
 

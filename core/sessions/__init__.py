@@ -17,6 +17,7 @@ from core.sessions.mailbox import (
     Retention,
     places_to,
 )
+from core.sessions.ratings import LedgerRow, Rated, Ratings, Vote
 from core.sessions.records import Detail, Filter, Forgotten, Overview, Records
 
 __all__ = [
@@ -35,13 +36,17 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "Leases",
+    "LedgerRow",
     "Letter",
     "Mailboxes",
     "Overview",
+    "Rated",
+    "Ratings",
     "Ready",
     "Receipt",
     "Records",
     "Retention",
     "UsageEntry",
+    "Vote",
     "places_to",
 ]

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from core.ids import ThreadId
-from core.sessions.lease import USAGE_TTL_S, UsageEntry
+from core.sessions.lease import UsageEntry
+from core.sessions.ratings import USAGE_TTL_S
 from core.store import Store, keys, translated
 
 

@@ -16,10 +16,8 @@ from typing import Any
 from core.ids import ScopeId, ThreadId
 from core.sessions.begun import Begun
 from core.sessions.mailbox import Letter, Retention
+from core.sessions.ratings import USAGE_TTL_S, LedgerRow
 from core.store import Commands, Store, StoreError, keys, translated
-
-USAGE_TTL_S = 400 * 24 * 3600
-"""The ledger's days are kept for a year and a bit."""
 
 
 class LeaseLost(Exception):
@@ -156,6 +154,7 @@ class Lease:
         instead_of: int | None = None,
         record: str | None = "",
         usage: UsageEntry | None = None,
+        rated_in: LedgerRow | None = None,
     ) -> int:
         """End the Turn of `letter`: history, ledger and mailbox in one step, which also gives the Session back when
         nothing waits. Returns how many Messages wait.
@@ -163,6 +162,7 @@ class Lease:
         ended: how, in one word.  history: JSON text of what the Turn adds, None to add nothing.
         reset: drop the history instead.  instead_of: a Turn that this one answered once more; its part of the history
         goes.  record: what is needed to answer this Turn once more, "" keeps that of an earlier one, None drops it.
+        rated_in: where ratings of the answer are counted, None if there is nothing to rate.
         """
         flat: Sequence[str | int] = (
             [word for field, by in usage.increments.items() for word in (field, by)] if usage else []
@@ -175,6 +175,7 @@ class Lease:
                     keys.usage_day(self._ready.partition, usage.scope, usage.day) if usage else self._key("turn"),
                     self._key("last"),
                     keys.ready_stream(self._ready.partition),
+                    self._key("ratings"),
                 ],
                 [
                     self._token,
@@ -188,6 +189,7 @@ class Lease:
                     "none" if record is None else record,
                     self._group,
                     self._ready.entry,
+                    rated_in.dump() if rated_in else "",
                     *flat,
                 ],
             )

@@ -142,7 +142,16 @@ class Records:
             with translated(self._store.where):
                 if names.search(await self._store.redis.get(key) or ""):
                     gone.keys += await self._store.redis.delete(key)
+        await self._forget_ratings(names)
         return gone
+
+    async def _forget_ratings(self, names: re.Pattern[str]) -> None:
+        """Those that a person gave, and those of answers to them, in other people's Sessions."""
+        async for key in self._store.names(keys.session_pattern("ratings")):
+            with translated(self._store.where):
+                rows = await self._store.redis.hgetall(key)
+                if theirs := [field for field, value in rows.items() if names.search(f"{field}\n{value}")]:
+                    await self._store.redis.hdel(key, *theirs)
 
     async def forget_scope(self, scope: ScopeId) -> Forgotten:
         """Forget a workspace or server: its Sessions, its ledger, the marks of messages that were taken in."""

@@ -40,6 +40,7 @@ SCRIPT_NAMES = (
     "extend",
     "forget",
     "journal",
+    "rate",
     "release",
     "renew",
     "reword",

@@ -19,6 +19,8 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p0}:sweep                  string: while it is there, somebody has looked for lost Sessions
     parley:{p7}:s:<thread>:last        string: what is needed to answer the newest Turn once more
     parley:{p7}:s:<thread>:places      set: the session's `parley:at:...` keys
+    parley:{p7}:s:<thread>:ratings     hash: `of <turn>` says which row of the ledger counts that answer,
+                                       `by <turn> <user>` what a person thinks of it
     parley:at:<scope>:<key>            string: which Session a message on the platform belongs to (24 h)
     parley:mark:<name>                 string: what an adapter wants to find after a restart
     parley:recent:<channel>:<user>     sorted set: the threads in which a person talked to us, by time
@@ -66,7 +68,7 @@ def digest(identity: str) -> str:
     return hashlib.blake2s(identity.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-SESSION_PARTS = ("mail", "meta", "lease", "turn", "history", "last", "places")
+SESSION_PARTS = ("mail", "meta", "lease", "turn", "history", "last", "places", "ratings")
 """All keys of a Session; who adds one adds it here, so that it is forgotten with the Session."""
 
 

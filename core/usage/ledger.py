@@ -58,8 +58,8 @@ class Tokens:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over Turns. Times in milliseconds; `unpriced` counts the Turns whose price is not known,
-    `estimated` those whose tokens the provider did not report."""
+    """Sums over Turns. Times in milliseconds; `up` and `down` count people's ratings, `unpriced` the Turns whose price
+    is not known, `estimated` those whose tokens the provider did not report."""
 
     turns: int = 0
     stopped: int = 0
@@ -72,6 +72,8 @@ class Totals:
     ms: int = 0
     first_text_ms: int = 0
     first_texts: int = 0
+    up: int = 0
+    down: int = 0
 
     def add(self, other: Totals) -> None:
         for field in fields(self):
@@ -104,8 +106,13 @@ def increments(usage: TurnUsage) -> dict[str, int]:
         first_text_ms=round((usage.first_text_s or 0) * 1000),
         first_texts=int(usage.first_text_s is not None),
     )
-    who = _TAB.join(part.replace(_TAB, " ") for part in (usage.user, usage.channel, usage.model))
+    who = who_of(usage)
     return {f"{who}{_TAB}{measure}": value for measure, value in asdict(totals).items() if value}
+
+
+def who_of(usage: TurnUsage) -> str:
+    """What the ledger's fields for `usage` begin with, before the measure."""
+    return _TAB.join(part.replace(_TAB, " ") for part in (usage.user, usage.channel, usage.model))
 
 
 def today() -> date:

@@ -84,7 +84,7 @@ def _one_line(name: str) -> str:
 
 def _table(title: str, lines: list[tuple[str, Totals]]) -> str:
     """A code block with aligned columns: the one form of table that every platform shows alike."""
-    head = (title, "answers", "tokens in", "out", "cost", "avg time", "failed", "stopped")
+    head = (title, "answers", "tokens in", "out", "cost", "avg time", "failed", "stopped", "up", "down")
     cells = [head, *((name, *_cells(totals)) for name, totals in lines)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     shown = ["  ".join(_pad(cell, widths[i], left=i == 0) for i, cell in enumerate(row)).rstrip() for row in cells]
@@ -105,6 +105,8 @@ def _cells(totals: Totals) -> tuple[str, ...]:
         average,
         str(totals.failed),
         str(totals.stopped),
+        str(totals.up),
+        str(totals.down),
     )
 
 

@@ -25,7 +25,7 @@ from core.models.usage import Usage
 from core.replies import Limits, MessageRef, Operation, Placement, Rate, RateBudget, Segment
 from core.replies import pacing as pacing_module
 from core.replies import reply as reply_module
-from core.sessions import Leases, Mailboxes, Retention
+from core.sessions import Leases, Mailboxes, Ratings, Retention
 from core.store import Store, keys
 from tests.replies.scripted_surface import ScriptedSurface
 
@@ -242,7 +242,7 @@ class Rig:
         self.lease_ms = 400
         self.mailboxes = Mailboxes(store, self.retention)
         self.commands = Commands(store, self.mailboxes, admins=[])
-        self.desk = Desk(self.mailboxes, self.commands)
+        self.desk = Desk(self.mailboxes, Ratings(store, self.retention), self.commands)
         self._numbers = itertools.count(1)
 
     async def say(

@@ -22,6 +22,7 @@ from core.chat import (
     Message,
     MessageGone,
     Placement,
+    Rated,
     RateLimited,
     Retried,
     Segment,
@@ -29,7 +30,9 @@ from core.chat import (
     StoreUnavailable,
     SurfaceUnavailable,
     ThreadId,
+    UserId,
     Verdict,
+    Vote,
 )
 
 
@@ -40,6 +43,7 @@ class Desk:
     messages: list[Message] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
     retries: list[str] = field(default_factory=list)
+    ratings: list[tuple[str, UserId, Vote]] = field(default_factory=list)
     changes: list[tuple[str, str, str]] = field(default_factory=list)
     calls: list[CommandCall] = field(default_factory=list)
     verdict: Verdict = "accepted"
@@ -66,6 +70,11 @@ class Desk:
         self._reach_store()
         self.retries.append(retry)
         return "accepted" if self.running else "old"
+
+    async def rated(self, rating: str, user: UserId, vote: Vote) -> Rated:
+        self._reach_store()
+        self.ratings.append((rating, user, vote))
+        return "noted" if self.running else "unknown"
 
     async def edited(self, spot: Spot, text: str, version: str) -> None:
         self._reach_store()
@@ -303,6 +312,23 @@ async def test_the_retry_button_reaches_core(room: Room) -> None:
     late = await room.emulator.press("ben", shown, "parley:retry:discord:1:2#3")
     await room.until(lambda: late.messages)
     assert "Only the newest" in late.messages[-1].content
+
+
+async def test_the_thumbs_reach_core_and_only_who_pressed_is_told(room: Room) -> None:
+    """The answer itself stays as it is."""
+    await room.emulator.say("ben", "general", "@Parley hi")
+    message = await room.heard()
+    ref = await room.adapter.surface.post(place(message), Segment("So", rating="discord:1:2#3"), "k1")
+    shown = next(one for one in room.emulator.messages(int(ref.channel)) if str(one.id) == ref.message)
+    pressed = await room.emulator.press("cleo", shown, "parley:down:discord:1:2#3")
+    await room.until(lambda: pressed.messages)
+    cleo = f"discord:{room.emulator.user('cleo').id}"
+    assert room.desk.ratings == [("discord:1:2#3", cleo, "down")]
+    assert pressed.messages[-1].content.startswith("👎 Noted") and pressed.messages[-1].ephemeral
+    room.desk.running = False
+    late = await room.emulator.press("ben", shown, "parley:up:discord:1:2#3")
+    await room.until(lambda: late.messages)
+    assert "too old" in late.messages[-1].content
 
 
 async def test_a_message_to_a_busy_thread_is_refused_to_each_person_once(room: Room) -> None:

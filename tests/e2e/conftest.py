@@ -19,6 +19,7 @@ from adapters.slack import SlackAdapter, SlackSettings
 from bots.assistant import default_assistant
 from bots.bot import Bot
 from bots.settings import Settings
+from core.chat.answerer import Answerer
 from core.store import Store
 from tests.providers.openai_server import OpenAIServer
 
@@ -80,7 +81,8 @@ def has_stop_button(message: SlackMessage) -> bool:
 
 def action_ids(message: SlackMessage) -> list[str]:
     """The buttons under a message."""
-    return [element["action_id"] for block in message.blocks or () for element in block.get("elements", ())]
+    elements = [element for block in message.blocks or () for element in block.get("elements", ())]
+    return [element["action_id"] for element in elements if "action_id" in element]
 
 
 def has_stop_component(message: DiscordMessage) -> bool:
@@ -93,7 +95,9 @@ def custom_ids(message: DiscordMessage) -> list[str]:
 
 
 @asynccontextmanager
-async def a_house(store: Store, **changed: Any) -> AsyncIterator[House]:
+async def a_house(
+    store: Store, answerer: Callable[[Settings], Answerer] = default_assistant, **changed: Any
+) -> AsyncIterator[House]:
     """changed: settings other than those of every house here."""
     async with AsyncExitStack() as stack:
         slack = SlackEmulator()
@@ -119,7 +123,7 @@ async def a_house(store: Store, **changed: Any) -> AsyncIterator[House]:
                     SlackAdapter(SlackSettings(slack.bot_token, slack.app_token, slack.signing_secret, slack.api_url)),
                     DiscordAdapter(DiscordSettings(discord.bot_token, discord.api_url)),
                 ]
-                async with Bot(settings, store, default_assistant(settings), adapters, "openai") as bot:
+                async with Bot(settings, store, answerer(settings), adapters, "openai") as bot:
                     serving = asyncio.create_task(bot.run(until))
                     while any(adapter.unready() for adapter in adapters) and not serving.done():  # noqa: ASYNC110
                         await asyncio.sleep(0.01)

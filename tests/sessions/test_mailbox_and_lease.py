@@ -8,7 +8,20 @@ import pytest
 
 from core.errors import StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
-from core.sessions import Acceptance, Found, Lease, LeaseLost, Leases, Letter, Mailboxes, Ready, Retention, UsageEntry
+from core.sessions import (
+    Acceptance,
+    Found,
+    Lease,
+    LeaseLost,
+    Leases,
+    LedgerRow,
+    Letter,
+    Mailboxes,
+    Ratings,
+    Ready,
+    Retention,
+    UsageEntry,
+)
 from core.store import Commands, Store, keys
 
 THREAD = ThreadId("test:T1:C1:1")
@@ -352,7 +365,9 @@ async def test_every_key_has_a_ttl_and_each_script_stays_on_one_slot(
     await lease.note({"attempts": 1})
     await lease.renew(LONG_MS)
     usage = UsageEntry(SCOPE, "2026-01-01", {"a": 1})
-    await lease.seal(await head(lease), ended="answered", history="h", usage=usage)
+    row = LedgerRow(SCOPE, "2026-01-01", "ada")
+    await lease.seal(await head(lease), ended="answered", history="h", usage=usage, rated_in=row)
+    assert await Ratings(store, Retention()).rate(thread, 1, UserId("u"), "up") == "noted"
     await lease.note({"attempts": 1})
     *_, waiting = await mailboxes.waiting(thread)
     await lease.extend(waiting.number)
@@ -363,6 +378,6 @@ async def test_every_key_has_a_ttl_and_each_script_stays_on_one_slot(
     await lease.release(hand_over=True)
     assert all(slots == {1} for slots in used.values())
     theirs = {"again", "accept", "begin", "extend", "take", "journal", "release", "renew", "reword", "seal", "stop"}
-    assert used.keys() >= theirs | {"withdraw"}
+    assert used.keys() >= theirs | {"rate", "withdraw"}
     for key in await store.redis.keys("*"):
         assert await store.redis.pttl(key) > 0, key

@@ -12,7 +12,18 @@ from aiohttp import web
 
 from adapters.emulators.slack.emulator import SlackEmulator
 from adapters.slack import SlackAdapter, SlackSettings
-from core.chat import CommandCall, Message, Retried, ScopeId, Spot, ThreadId, Verdict
+from core.chat import (
+    CommandCall,
+    Message,
+    Rated,
+    Retried,
+    ScopeId,
+    Spot,
+    ThreadId,
+    UserId,
+    Verdict,
+    Vote,
+)
 
 
 @dataclass
@@ -28,6 +39,7 @@ class KeepingIntake:
     failure: Exception | None = None
     gate: asyncio.Event | None = None
     attempts: int = 0
+    ratings: list[tuple[str, UserId, Vote]] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
     answer: str = "**Usage**"
     seen: set[str] = field(default_factory=set)
@@ -55,6 +67,12 @@ class KeepingIntake:
     async def retry(self, retry: str) -> Retried:
         self.retries.append(retry)
         return "accepted" if retry in self.running else "old"
+
+    async def rated(self, rating: str, user: UserId, vote: Vote) -> Rated:
+        if self.failure:
+            raise self.failure
+        self.ratings.append((rating, user, vote))
+        return "noted" if rating in self.running else "unknown"
 
     async def edited(self, spot: Spot, text: str, version: str) -> None:
         await self._changed("edited", spot, text)

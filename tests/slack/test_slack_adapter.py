@@ -312,6 +312,25 @@ async def test_socket_mode_switched_off_ends_listening(
     await adapter.aclose()
 
 
+async def test_a_rating_reaches_core_and_only_who_gave_it_is_told(
+    adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
+) -> None:
+    """By Slack's own buttons and by the plain ones that stand in for them."""
+    intake.running.add("t#1")
+    question = await emulator.say("ada", "general", "hi")
+    placement = Placement(ThreadId(f"slack:{emulator.team_id}:{question.channel}:{question.ts}"))
+    ref = await adapter.surface.post(placement, Segment("So", rating="t#1"), "k1")
+    shown = emulator.bot_messages()[0]
+    await emulator.press("ben", shown, "parley_rating", value="up t#1")
+    emulator.fail_next("chat.update", "invalid_blocks")
+    await adapter.surface.edit(placement, ref, Segment("So then", rating="t#1"))
+    await emulator.press("ben", shown, "parley_down")
+    await until(lambda: len(emulator.ephemerals("ben")) == 2)
+    assert intake.ratings == [("t#1", "slack:U0EMUBEN", "up"), ("t#1", "slack:U0EMUBEN", "down")]
+    assert {note.text.partition(" ")[0] for note in emulator.ephemerals("ben")} == {"👍", "👎"}
+    assert shown.visible == "So then"
+
+
 async def test_slacks_own_stop_button_is_heard_and_acked(
     adapter: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
 ) -> None:

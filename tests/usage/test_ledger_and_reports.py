@@ -110,7 +110,7 @@ def test_ones_own_report_shows_nobody_elses_figures() -> None:
     report = own_report(rows(), ADA, DAY)
     assert "openai:mine" not in report and "$2" not in report
     today, week, month = report.splitlines()[4:7]
-    assert today.split() == ["Today", "2", "1,500", "300", "$0.0068", "2.5", "s", "0", "0"]
+    assert today.split() == ["Today", "2", "1,500", "300", "$0.0068", "2.5", "s", "0", "0", "0", "0"]
     assert week.split()[2:] == today.split()[1:] and month.split()[2:] == today.split()[1:]
 
 

@@ -140,11 +140,12 @@ export class Pane {
     if (!buttons.length) return null;
     return el("div", { class: "buttons" }, ...buttons.map((button) =>
       el("button", { type: "button", class: `press ${button.label === "Stop" ? "stop" : ""} ${button.style ?? ""}`,
-        text: button.label,
+        text: button.label, title: button.title ?? null,
         on: { click: async (event) => {
           const pressed = event.currentTarget;
           pressed.disabled = true;
-          await this.act({ do: "press", channel: message.channel, message: message.id, action: button.action });
+          await this.act({ do: "press", channel: message.channel, message: message.id, action: button.action,
+            value: button.value });
           pressed.disabled = false;
         } } })));
   }

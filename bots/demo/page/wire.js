@@ -63,6 +63,11 @@ function textObject(text, names) {
 function slackElements(elements, shown) {
   for (const one of elements ?? []) {
     if (one?.type === "button") shown.buttons.push({ label: one.text.text, action: one.action_id, style: one.style });
+    if (one?.type === "feedback_buttons") {
+      for (const side of [one.positive_button, one.negative_button]) {
+        shown.buttons.push({ label: side.text.text, action: one.action_id, value: side.value, title: side.accessibility_label });
+      }
+    }
   }
 }
 

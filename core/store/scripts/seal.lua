@@ -1,12 +1,13 @@
 -- End a Turn: history, ledger and mailbox in one step, if the lease still holds. All Messages of the Turn go.
 -- KEYS  1 lease (string)   2 mail (list)   3 history (list)   4 turn (string)   5 meta (hash)   6 usage of the day (hash)
---       7 last (string)   8 ready (stream)
+--       7 last (string)   8 ready (stream)   9 ratings (hash)
 -- ARGV  1 '<worker>#<fence>'   2 number of the Turn   3 history JSON ('' keeps the history as it is, 'reset' drops it)
 --       4 most Turns kept   5 session TTL (s)   6 usage TTL (s)   7 how the Turn ended
 --       8 number of the Turn that was answered once more, '' for a new one: its part of the history goes
 --       9 what is needed to answer this Turn once more, JSON; '' keeps that of an earlier Turn, 'none' drops it
 --       10 consumer group   11 entry id that announced the Session
---       12.. pairs of usage field and whole-number increment
+--       12 where the ledger counts this answer, so that it can be rated; '' if it cannot
+--       13.. pairs of usage field and whole-number increment
 -- Gives how many Messages wait now; when none does, the Session is given back in the same step. -1 if the lease is lost.
 -- A seal sent again, because its answer was lost, changes nothing: the fence is still ours, so nobody but us can have
 -- taken the Turn from the mailbox, and a fence that was given back is noted.
@@ -67,10 +68,21 @@ elseif ARGV[9] ~= '' then
   redis.call('SET', KEYS[7], ARGV[9], 'EX', ARGV[5])
   redis.call('HSET', KEYS[5], 'last', number, 'last_to', taken)
 end
-for i = 12, #ARGV, 2 do
+if ARGV[12] ~= '' then
+  redis.call('HSET', KEYS[9], 'of ' .. number, ARGV[12])
+  if redis.call('HLEN', KEYS[9]) > 500 then -- what was answered long ago cannot be rated any more
+    for _, field in ipairs(redis.call('HKEYS', KEYS[9])) do
+      if tonumber(string.match(field, '%d+')) < number - 100 then
+        redis.call('HDEL', KEYS[9], field)
+      end
+    end
+  end
+end
+redis.call('EXPIRE', KEYS[9], ARGV[5])
+for i = 13, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[6], ARGV[i], ARGV[i + 1])
 end
-if #ARGV >= 12 then
+if #ARGV >= 13 then
   redis.call('EXPIRE', KEYS[6], ARGV[6])
 end
 redis.call('EXPIRE', KEYS[5], ARGV[5])
