@@ -12,7 +12,7 @@ from core.agent.response import RunResponse
 MOST_SOURCES = 10
 _TITLE_WIDTH = 100
 _URL_LENGTH = 1000
-_PUNCTUATION = re.compile(r"([\\`*_~\[\]|])")
+_PUNCTUATION = re.compile(r"([\\`*_~|])")
 _ADDRESSES = ("url", "link", "uri", "source", "href")
 _TITLES = ("title", "name")
 
@@ -59,6 +59,7 @@ def _is_of_the_web(url: str) -> bool:
 
 def _title(document: Mapping[str, Any], url: str) -> str:
     title = next((text for key in _TITLES if isinstance(text := document.get(key), str) and text.strip()), "")
+    title = title.replace("[", "(").replace("]", ")")  # escaped, they could be read as the marks of a formula
     shown = " ".join(title.split()) or urlsplit(url).hostname or url
     shown = shown if len(shown) <= _TITLE_WIDTH else shown[: _TITLE_WIDTH - 1].rstrip() + "…"
     return _PUNCTUATION.sub(r"\\\1", shown)

@@ -89,7 +89,7 @@ def found(*documents: Any) -> RunResponse:
 @pytest.mark.parametrize(
     ("document", "line"),
     [
-        ({"title": "A *bold* [title](x)", "url": "https://a.org/b"}, r"[A \*bold\* \[title\](x)](https://a.org/b)"),
+        ({"title": "A *bold* [title](x)", "url": "https://a.org/b"}, r"[A \*bold\* (title)(x)](https://a.org/b)"),
         ({"name": "Doc", "meta_data": {"url": "https://a.org"}}, "[Doc](https://a.org)"),
         ({"url": "https://a.org/x_(y)|z<!here>"}, "[a.org](https://a.org/x_%28y%29%7Cz%3C!here%3E)"),
         ("https://a.org/straight", "[a.org](https://a.org/straight)"),

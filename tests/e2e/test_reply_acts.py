@@ -133,4 +133,4 @@ async def test_sources_stand_below_the_answer(store: Store, platform: str) -> No
         side.house.provider.queue(Reply(calls=[Call("look_up", '{"words": "seven"}')]), "It is 7.")
         await side.ask("what is it?")
         [shown] = await side.settled(1)
-        assert shown == "It is 7.\n\n**Sources**\n1. [The \\[Book\\]](https://example.org/book)"
+        assert shown == "It is 7.\n\n**Sources**\n1. [The (Book)](https://example.org/book)"
