@@ -121,8 +121,9 @@ class Desk:
         if found is None:
             return "unknown"
         for _ in range(SEAL_TRIES):
+            waiting = await self._waiting(found)  # asked first: it may be sealed between the two
             answer = await self._ratings.rate(found.thread_id, found.number, user, vote)
-            if answer != "unknown" or await self._waiting(found) is None:
+            if answer != "unknown" or waiting is None:
                 return answer
             await asyncio.sleep(SEAL_PAUSE_S)
         return "unknown"
