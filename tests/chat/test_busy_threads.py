@@ -117,7 +117,7 @@ async def begin(rig: Rig, text: str = "one") -> asyncio.Event:
 
 
 async def test_what_waits_is_answered_one_by_one(rig: Rig) -> None:
-    """Policy queue, the default (peers 6)."""
+    """Policy queue, the default (scenario 6)."""
     async with rig.worker():
         gate = await begin(rig)
         for text in ("two", "three"):
@@ -166,7 +166,7 @@ async def test_a_command_is_never_merged(rig: Rig) -> None:
 
 
 async def test_a_worker_that_dies_leaves_the_merged_turn_to_the_next(rig: Rig) -> None:
-    """The next answers the same Messages, also when more have come since (peers 1, 2)."""
+    """The next answers the same Messages, also when more have come since (scenarios 1, 2)."""
     follow(rig, "merge")
     rig.lease_ms = 150
     await rig.say("two")
@@ -281,7 +281,7 @@ async def test_a_run_that_cannot_be_steered_leaves_the_message_to_the_next_turn(
 
 
 async def test_a_worker_that_dies_after_steering_leaves_both_questions_to_the_next(rig: Rig) -> None:
-    """The Message is part of the Turn in Redis before the run is told (peers 1)."""
+    """The Message is part of the Turn in Redis before the run is told (scenario 1)."""
     follow(rig, "steer")
     rig.lease_ms = 150
     answerer = SteerableAnswerer()
@@ -350,7 +350,7 @@ async def test_what_runs_in_a_thread_is_stopped_without_naming_it(rig: Rig) -> N
 
 
 async def test_a_waiting_question_that_is_deleted_is_dropped_silently(rig: Rig) -> None:
-    """Nobody wants an answer to it any more (peers 16)."""
+    """Nobody wants an answer to it any more (scenario 16)."""
     async with rig.worker():
         gate = await begin(rig)
         await rig.say("two", reach="thread", key="q2")
@@ -378,7 +378,7 @@ async def test_deleting_the_question_stops_its_answer_and_keeps_what_is_shown(ri
 async def test_deleting_the_question_before_the_first_word_leaves_nothing(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even the line that says we think (peers 16)."""
+    """Not even the line that says we think (scenario 16)."""
     monkeypatch.setattr("core.chat.turn.THINKING_AFTER_S", 0.01)
     rig.answerer.scripts["one"] = [asyncio.Event(), "never"]
     async with rig.worker():
@@ -408,7 +408,7 @@ async def test_one_deleted_question_of_several_does_not_stop_the_answer_to_all(r
 
 
 async def test_an_edit_replaces_what_waits(rig: Rig) -> None:
-    """In place: its turn in the order stays (peers 17)."""
+    """In place: its turn in the order stays (scenario 17)."""
     async with rig.worker():
         gate = await begin(rig)
         await rig.say("two", reach="thread", key="q2")
@@ -420,7 +420,7 @@ async def test_an_edit_replaces_what_waits(rig: Rig) -> None:
 
 
 async def test_an_edit_of_an_answered_question_is_ignored_unless_it_is_wanted(rig: Rig) -> None:
-    """PARLEY_EDIT_RERUNS is off by default: a corrected letter should not cost a second run (peers 17)."""
+    """PARLEY_EDIT_RERUNS is off by default: a corrected letter should not cost a second run (scenario 17)."""
     async with rig.worker():
         await rig.ask("one", key="k1")
         await rig.desk.edited(spot("k1"), "uno", "v1")
@@ -429,7 +429,7 @@ async def test_an_edit_of_an_answered_question_is_ignored_unless_it_is_wanted(ri
 
 
 async def test_an_edit_runs_the_turn_again_into_the_same_reply(rig: Rig) -> None:
-    """Once, however often it is delivered; the history holds the new Turn in the place of the old (peers 17)."""
+    """Once, however often it is delivered; the history holds the new Turn in the place of the old (scenario 17)."""
     follow(rig, "queue", edit_reruns=True)
     async with rig.worker():
         await rig.ask("zero")
@@ -483,7 +483,7 @@ async def test_retry_runs_the_newest_turn_again_into_the_same_messages(rig: Rig)
 
 
 async def test_retry_mends_a_failed_and_a_stopped_answer(rig: Rig) -> None:
-    """A provider that drops the stream half way, and a person who stopped too early (peers 26)."""
+    """A provider that drops the stream half way, and a person who stopped too early (scenario 26)."""
     rig.answerer.scripts["one"] = ["half", ConnectionError("gone")]
     async with rig.worker():
         await rig.ask("one")

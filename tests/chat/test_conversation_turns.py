@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from core.agent import Agent
 from core.agent.response import RunEvent, RunResponse
 from core.chat import texts
 from core.chat.turn import TurnSettings
 from core.chat.verbs import verb_in
+from core.messages import ModelMessage
 from core.models.errors import (
     AgentRunError,
     ModelAuthError,
@@ -29,6 +34,8 @@ from core.models.errors import (
     UsageLimitExceeded,
     UserError,
 )
+from core.models.function import AgentInfo, FunctionModel
+from core.models.usage import Usage, UsageLimits
 from core.replies import PlacementGone, RateLimited
 from core.store import keys
 from core.usage import read, today
@@ -369,3 +376,40 @@ async def test_a_platform_call_that_crashes_us_each_time_ends_too(rig: Rig) -> N
         await rig.say("next")
         await rig.settled(within_s=30)
     assert rig.world.texts == ["re: next"]
+
+
+class Limited:
+    """An Answerer whose every run may use so much."""
+
+    def __init__(self, agent: Agent[Any, str], limits: UsageLimits) -> None:
+        self._agent, self._limits = agent, limits
+
+    def run(self, user_prompt: str, **how: Any) -> AsyncIterator[RunResponse]:
+        return self._agent.run(user_prompt, usage_limits=self._limits, **how)
+
+
+@pytest.mark.parametrize("limit", ["tokens", "money"])
+async def test_an_answer_whose_budget_runs_out_ends_there_and_is_settled_exactly(rig: Rig, limit: str) -> None:
+    """Scenario 28: what was said stays, the reason stands under it, and the ledger has what was used until then."""
+    said = 0
+
+    async def endless(_: list[ModelMessage], __: AgentInfo) -> AsyncIterator[str]:
+        nonlocal said
+        while True:
+            said += 1
+            yield "word "
+
+    def price(_: str, usage: Usage) -> Decimal:
+        return Decimal(usage.response_tokens or 0) / 1000
+
+    limits = UsageLimits(response_tokens_limit=40) if limit == "tokens" else UsageLimits(cost_limit=0.04, price=price)
+    agent = Agent(FunctionModel(stream_function=endless))
+    async with rig.worker(answerer=Limited(agent, limits)):
+        await rig.ask("hi")
+        [shown] = rig.world.texts
+        assert shown.startswith("word word") and "I stopped at a limit" in shown
+        [message] = rig.world.visible
+        assert message.stop == ""
+        [row] = await read(rig.store, SCOPE, 1, today())
+        assert (row.totals.turns, row.totals.output_tokens) == (1, said)
+        assert 40 <= said <= 42, "not a run to the end"

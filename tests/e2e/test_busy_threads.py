@@ -230,7 +230,7 @@ async def test_deleting_a_waiting_question_drops_it(store: Store, platform: str)
 
 
 async def test_an_edit_replaces_the_words_that_wait(store: Store, platform: str) -> None:
-    """By default an answered question stays answered."""
+    """Scenario 17, by default: what waits takes the new words, an answered question stays answered."""
     async with a_side(store, platform) as side:
         scripted(side.house, one=40)
         await side.ask("one")
@@ -245,7 +245,7 @@ async def test_an_edit_replaces_the_words_that_wait(store: Store, platform: str)
 
 
 async def test_an_edit_runs_the_newest_turn_again_where_that_is_wanted(store: Store, platform: str) -> None:
-    """PARLEY_EDIT_RERUNS, into the same message, with our mention taken out as before."""
+    """Scenario 17, with PARLEY_EDIT_RERUNS: into the same message, with our mention taken out as before."""
     async with a_side(store, platform, parley_edit_reruns=True) as side:
         scripted(side.house)
         await side.ask("one")
@@ -257,12 +257,13 @@ async def test_an_edit_runs_the_newest_turn_again_where_that_is_wanted(store: St
 
 
 async def test_retry_answers_again_in_the_same_message(store: Store, platform: str) -> None:
-    """After a provider that failed; anyone in the thread may press (peers 26)."""
+    """Scenario 26: the provider drops the stream half way. An error is shown under what was said, and a button to ask
+    again, which anyone in the thread may press."""
     async with a_side(store, platform) as side:
         side.house.provider.reply(Reply(["half ", "never"], cut_after=1))
         await side.ask("one")
         [failed] = await side.settled(1)
-        assert "⚠️" in failed
+        assert "half" in failed and "⚠️" in failed
         message = side.shown()[0]
         assert side.controls(message) == ["retry"]
         scripted(side.house)
@@ -303,6 +304,7 @@ async def test_a_conversation_that_has_grown_too_long_goes_on_from_its_summary(s
                 await asyncio.sleep(0.05)
         await side.say("q6")
         await side.settled(7)
-        asked = [m["content"] for m in side.house.provider.requests[-1].messages if m["role"] != "system"]
+        answered = next(request for request in side.house.provider.requests if request.prompt == "q6")
+        asked = [m["content"] for m in answered.messages if m["role"] != "system"]
         assert "THE GIST" in asked[0] and "made automatically" in asked[0]
         assert asked[-1] == "q6"

@@ -186,30 +186,33 @@ def test_the_stop_button_is_on_the_last_message_only_and_goes_at_the_end() -> No
     in_virtual_time(story)
 
 
-def test_nothing_is_sent_while_the_platform_says_wait_and_the_end_still_arrives() -> None:
-    """Retry-After 5 on every edit for 20 seconds: a call in the wait would make the wait longer."""
+@pytest.mark.parametrize(("wait_s", "for_s"), [(5.0, 20), (30.0, 120)])
+def test_nothing_is_sent_while_the_platform_says_wait_and_the_end_still_arrives(wait_s: float, for_s: int) -> None:
+    """Scenario 9, Retry-After 30 on every edit for two minutes: a call in the wait would make the wait longer. Whoever
+    writes the answer is not slowed down."""
 
     async def story() -> None:
         surface = ScriptedSurface(limits=WIDE)
         loop = asyncio.get_running_loop()
         surface.rules = lambda operation, _, __: (
-            Fault(RateLimited("ratelimited", 5.0)) if operation == "edit" and loop.time() < 20 else None
+            Fault(RateLimited("ratelimited", wait_s)) if operation == "edit" and loop.time() < for_s else None
         )
         reply = make_reply(surface)
         async with writing(reply) as task:
             text = await say(reply, 30)
+            assert loop.time() == pytest.approx(30 * 0.05)
             reply.show(Draft(text, final=True))
             assert await task == "shown"
         refused = [call.at for call in surface.edits() if call.failed]
-        assert refused and all(b - a >= 5 - 1e-6 for a, b in itertools.pairwise([c.at for c in surface.edits()]))
+        assert refused and all(b - a >= wait_s - 1e-6 for a, b in itertools.pairwise([c.at for c in surface.edits()]))
         assert "".join(surface.texts) == text
-        assert loop.time() < 27
+        assert loop.time() < for_s + wait_s + 2
 
     in_virtual_time(story)
 
 
 def test_a_late_draft_after_the_final_one_is_dropped() -> None:
-    """A Delta that comes late must not undo the end."""
+    """Scenario 14: a Delta that comes late must not undo the end, and is no message of its own."""
 
     async def story() -> None:
         surface = ScriptedSurface(limits=WIDE)

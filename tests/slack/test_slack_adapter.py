@@ -191,7 +191,7 @@ async def test_the_stop_button_stops_the_turn_it_stands_under(
 async def test_forged_requests_are_turned_away(
     http_adapter: SlackAdapter, intake: Any, http_of: Any, emulator: SlackEmulator
 ) -> None:
-    """Whoever does not know the signing secret, or replays an old request, says nothing to us."""
+    """Scenario 25: whoever does not know the signing secret, or replays an old request, says nothing to us."""
     event = {"type": "message", "channel": "D1", "channel_type": "im", "user": "U1", "text": "hi", "ts": "1.1"}
     body = json.dumps({"type": "event_callback", "team_id": "T1", "event": event})
     assert await http_of(body, "wrong secret") == 401

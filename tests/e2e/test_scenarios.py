@@ -1,0 +1,192 @@
+"""What bots of this kind fail at in public, on both platforms as the people there see it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from core.store import Store, keys
+from tests.e2e.conftest import House
+from tests.e2e.test_busy_threads import Side, a_side, platform, scripted
+from tests.providers.openai_server import Reply
+
+__all__ = ["platform"]
+
+
+def refuse_edits(side: Side, seconds: int) -> None:
+    """429 with a wait of one second, for so long."""
+    if side.slack:
+        side.emulator.rate_limit("chat.update", 1, seconds)
+    else:
+        side.emulator.rate_limit("PATCH /channels/*/messages/*", 1.0, float(seconds))
+
+
+def states(side: Side, message: Any) -> list[str]:
+    """Every text that people saw in a message."""
+    return [shown.text if side.slack else shown.content for shown in message.history]
+
+
+async def test_a_follow_up_that_waited_never_touches_the_message_of_the_first(store: Store, platform: str) -> None:
+    """Scenario 7: the first answer is still being sealed, behind an edit that takes its time, when the next is due."""
+    async with a_side(store, platform) as side:
+        scripted(side.house, one=30)
+        await side.ask("one")
+        await side.begun("word")
+        await side.say("two")
+        if side.slack:
+            side.emulator.delay("chat.update", 0.4)
+        else:
+            side.emulator.delay("PATCH /channels/*/messages/*", 0.4, times=None)
+        assert await side.settled(2) == ["re(one) " + ("word " * 30).strip(), "re(two)"]
+        first, second = side.shown()
+        assert not any("two" in text for text in states(side, first))
+        assert not any("one" in text for text in states(side, second))
+        assert first.history[-1].at <= second.history[0].at
+
+
+async def test_a_429_on_the_last_edit_leaves_nothing_that_looks_unfinished(store: Store, platform: str) -> None:
+    """Scenario 8: the edit that takes the Stop button away is repeated, and nothing is posted instead."""
+    async with a_side(store, platform) as side:
+        gate = asyncio.Event()
+
+        async def held(number: int) -> None:
+            if number == 5:
+                await gate.wait()
+
+        side.house.provider.reply(Reply(["word "] * 6, pause=held))
+        await side.ask("one")
+        await side.begun("word")
+        refuse_edits(side, 2)
+        gate.set()
+        assert await side.settled(1) == [("word " * 6).strip()]
+        assert len(side.shown()) == 1
+
+
+async def test_ten_threads_at_once_keep_the_budget_of_the_workspace(store: Store) -> None:
+    """Scenario 10: Slack counts the edits of all conversations together. None is refused, and every end arrives."""
+    async with a_side(store, "slack") as side:
+        house = side.house
+        scripted(house, **{f"q{number}": 40 for number in range(10)})
+        questions = [await house.slack_says(f"@Parley q{number}") for number in range(10)]
+        for number, question in enumerate(questions):
+            [answer] = await house.slack_settled(question, timeout=40)
+            assert answer.visible.split() == [f"re(q{number})", *["word"] * 40]
+        assert "chat.update" not in house.slack.rate_limited
+        finals = [house.slack_answers(question)[0].history[-1].at for question in questions]
+        assert max(finals) - min(finals) < 15, "the last texts were not kept waiting by interim ones"
+
+
+async def test_an_answer_of_wide_letters_goes_over_into_the_next_message(store: Store) -> None:
+    """Scenario 11: 4,000 bytes are reached in the middle of the stream, long before 4,000 characters."""
+    async with a_side(store, "slack") as side:
+        side.emulator.settings.update_bytes = True
+        text = "".join(f"{number}🙂字漢🎉語。" for number in range(700))
+        side.house.provider.reply([text[at : at + 60] for at in range(0, len(text), 60)])
+        await side.ask("one")
+        await side.until(lambda: "".join(side.texts()) == text, 20)
+        assert len(side.shown()) > 2
+        assert all(call.error is None for call in side.emulator.calls("chat.update"))
+
+
+async def test_code_that_is_open_where_a_discord_message_ends_is_closed_there(store: Store) -> None:
+    """Scenario 12: nothing of it is lost, and each message shows code as code."""
+    async with a_side(store, "discord") as side:
+        lines = [f"print({number}, 'a line of code')" for number in range(120)]
+        text = "Here:\n\n```python\n" + "\n".join(lines) + "\n```\n\nThat is all."
+        side.house.provider.reply([text[at : at + 50] for at in range(0, len(text), 50)])
+        await side.ask("one")
+        await side.until(lambda: "That is all." in "".join(side.texts()), 20)
+        shown = await side.settled(2)
+        assert all(part.count("```") % 2 == 0 and len(part) <= 2000 for part in shown)
+        assert [line for part in shown for line in part.splitlines() if line.startswith("print(")] == lines
+
+
+async def test_a_growing_answer_that_a_moderator_deletes_comes_back_once_and_whole(store: Store, platform: str) -> None:
+    """Scenario 15: left alone while it grows; its end is worth a new message."""
+    async with a_side(store, platform) as side:
+        scripted(side.house, one=30)
+        await side.ask("one")
+        growing = await side.begun("word")
+        await side.emulator.delete_message(growing)
+        whole = "re(one) " + ("word " * 30).strip()
+
+        def there() -> list[str]:
+            alive = [m for m in side.shown() if not m.deleted]
+            return [(m.visible if side.slack else m.content).strip() for m in alive if not side.growing(m)]
+
+        await side.until(lambda: there() == [whole])
+        await side.say("two")
+        await side.until(lambda: there() == [whole, "re(two)"])
+
+
+async def test_a_question_deleted_before_the_first_word_leaves_no_answer(store: Store, platform: str) -> None:
+    """Scenario 16: the run is cancelled, nothing is posted, and nobody asks the provider again."""
+    async with a_side(store, platform) as side:
+        asked, gate = asyncio.Event(), asyncio.Event()
+
+        async def held(_: int) -> None:
+            asked.set()
+            await gate.wait()
+
+        side.house.provider.reply(Reply(["never "], pause=held))
+        await side.ask("one")
+        await asyncio.wait_for(asked.wait(), 10)
+        await side.emulator.delete_message(side.question)
+        await until_idle(store)
+        gate.set()
+        assert [text for text in side.texts() if text] == []
+        assert len(side.house.provider.requests) == 1
+
+
+async def until_idle(store: Store) -> None:
+    """Return when no Session is served."""
+    async with asyncio.timeout(10):
+        while [name async for name in store.names(keys.session_pattern("lease"))]:  # noqa: ASYNC110 - Redis tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def test_twenty_events_that_discord_replays_are_not_answered_again(store: Store) -> None:
+    """Scenario 19: a RESUME replays what was taken in long ago."""
+    async with a_side(store, "discord") as side:
+        scripted(side.house)
+        seen: list[Any] = []
+        side.emulator.subscribe(
+            lambda event: seen.append(event) if event.name == "MESSAGE_CREATE" and event.visible else None
+        )
+        await side.ask("one")
+        for number, text in enumerate(("two", "three", "four"), 2):
+            await side.settled(number - 1)
+            await side.say(text)
+        shown = await side.settled(4)
+        questions = [event for event in seen if event.d["author"]["id"] != str(side.emulator.bot_user_id)]
+        questions = [event for event in questions if event.d["content"]][:4]
+        assert len(questions) == 4
+        for event in questions * 5:
+            await side.emulator.redeliver(event)
+        await side.say("five")
+        assert await side.settled(5) == [*shown, "re(five)"]
+        assert len(side.house.provider.requests) == 5
+
+
+async def test_one_command_by_two_people_in_one_channel_is_two_conversations(house: House, store: Store) -> None:
+    """Scenario 24: neither model run knows of the other, and each person's rights are their own."""
+    scripted(house)
+    ada = await house.discord.slash("ada", "general", "ask", {"question": "my word is apple"})
+    ben = await house.discord.slash("ben", "general", "ask", {"question": "my word is pear"})
+    invoked = [await house.slack.slash(user, "general", "/parley", f"ask {user} here") for user in ("ada", "ben")]
+    assert all(one.acknowledged for one in invoked)
+    await house.discord.wait_for(lambda: "apple" in answer_of(ada) and "pear" in answer_of(ben), 10)
+    roots = await house.slack.wait_for(lambda: len(found := house.slack.bot_messages("general")) >= 2 and found)
+    for root in [root for root in roots if root.root == root.ts]:
+        await house.slack_settled(root, answers=2)
+    prompts = [[m["content"] for m in r.messages if m["role"] != "system"] for r in house.provider.requests]
+    assert sorted(prompts) == [["ada here"], ["ben here"], ["my word is apple"], ["my word is pear"]]
+    assert len([name async for name in store.names(keys.session_pattern("meta"))]) == 4
+    for user, title in (("ada", "Usage of this workspace"), ("ben", "Your usage")):
+        report = await house.slack.slash(user, "general", "/parley", "usage")
+        await house.slack.wait_for(lambda report=report: report.shown)  # type: ignore[misc]
+        assert title in report.shown[0].visible
+
+
+def answer_of(handle: Any) -> str:
+    return "".join(message.content for message in handle.messages)
