@@ -435,6 +435,24 @@ async def test_faults_hit_the_route_they_are_set_for(emulator: DiscordEmulator, 
     assert [call.status for call in emulator.calls("POST /channels/*/messages")] == [503, 403, 0, 429, 200]
 
 
+async def test_a_share_of_all_answers_gets_lost_by_chance(emulator: DiscordEmulator, rest: Rest) -> None:
+    """What took effect and was never confirmed; the same seed loses the same ones."""
+    lost = []
+    for _ in range(2):
+        emulator.lose_answers(0.3, "POST /channels/*", seed=3)
+        told = []
+        for _ in range(20):
+            try:
+                await rest("POST", f"/channels/{emulator.channel('general').id}/typing")
+                told.append(True)
+            except aiohttp.ServerDisconnectedError:
+                told.append(False)
+        lost.append(told)
+        emulator.clear_faults()
+    assert lost[0] == lost[1]
+    assert 2 <= lost[0].count(False) <= 18
+
+
 async def test_a_delayed_call_waits_on_the_clock(emulator: DiscordEmulator, rest: Rest) -> None:
     emulator.delay("GET /users/@me", 30.0)
     waiting = asyncio.create_task(rest("GET", "/users/@me"))

@@ -118,6 +118,27 @@ async def test_an_event_is_repeated_after_three_seconds_one_minute_and_five(
     assert not delivery.acknowledged
 
 
+async def test_a_late_event_is_overtaken_by_the_next(emulator: SlackEmulator, client: Client) -> None:
+    """Slack promises no order; what sets out late has its three seconds and its repeats all the same."""
+    socket = await client.open()
+    emulator.delay_events(lambda delivery: 10.0 if delivery.payload["event"]["text"] == "first" else 0.0)
+    await emulator.say("ben", emulator.dm("ben"), "first")
+    await emulator.say("ben", emulator.dm("ben"), "second")
+    heard = await frame(socket)
+    assert heard["payload"]["event"]["text"] == "second"
+    await acknowledge(socket, heard)
+    await emulator.wait_for(lambda: emulator.deliveries()[1].acknowledged)
+    emulator.advance(10)
+    late = await frame(socket)
+    assert (late["payload"]["event"]["text"], late["retry_attempt"]) == ("first", 0)
+    await acknowledge(socket, late)
+    await emulator.wait_for(lambda: all(delivery.acknowledged for delivery in emulator.deliveries()))
+    assert [one.attempts[0].ended_at for one in emulator.deliveries()] == [
+        emulator.clock.time(),
+        emulator.clock.time() - 10,
+    ]
+
+
 async def test_an_event_in_flight_moves_to_another_socket_when_its_own_closes(
     emulator: SlackEmulator, client: Client
 ) -> None:

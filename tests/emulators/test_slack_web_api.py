@@ -523,6 +523,26 @@ async def test_faults_can_be_ordered_before_and_after_the_effect(
     assert [call.status for call in log] == [200, 200, None, None, 503]
 
 
+async def test_a_share_of_all_answers_gets_lost_by_chance(emulator: SlackEmulator, client: AsyncWebClient) -> None:
+    """What took effect and was never confirmed; the same seed loses the same ones."""
+    lost = []
+    for _ in range(2):
+        emulator.lose_answers(0.3, seed=3)
+        told = []
+        for number in range(20):
+            try:
+                await client.chat_postMessage(channel=GENERAL, text=f"{number}")
+                told.append(True)
+            except aiohttp.ClientError:
+                told.append(False)
+        lost.append(told)
+    emulator.lose_answers(0)
+    await client.chat_postMessage(channel=GENERAL, text="told")
+    assert len(emulator.bot_messages("general")) == 41
+    assert lost[0] == lost[1]
+    assert 2 <= lost[0].count(False) <= 18
+
+
 async def test_changes_can_be_followed(emulator: SlackEmulator, client: AsyncWebClient) -> None:
     """Tests and pages wait for changes instead of asking again and again."""
     seen: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 from . import messages, payloads, seed, threads
 from .errors import Json
 from .events import Event
-from .faults import Fault, Faults, pattern_of
+from .faults import Fault, Faults, by_chance, pattern_of
 from .gateway import INVALID, RECONNECT, Gateway
 from .handles import InteractionHandle
 from .people import ChannelLike, People, UserLike
@@ -102,6 +102,11 @@ class Control(People):
             return
         known_status = status if status is not None else (Fault(pattern_of("*"), code=code).error().status)
         self.faults.add(Fault(pattern_of(route), known_status, code, message, times, after_effect=after_effect))
+
+    def lose_answers(self, share: float, route: str = "*", seed: int = 0) -> None:
+        """Cut the connection of this share of all matching calls, chosen by chance, after they took effect."""
+        happens = by_chance(share, seed)
+        self.faults.add(Fault(pattern_of(route), 0, times=None, after_effect=True, happens=happens))
 
     def delay(self, route: str, seconds: float, times: int | None = 1) -> None:
         """Let matching calls wait before anything else happens to them."""

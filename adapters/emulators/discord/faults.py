@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import ApiError, known
@@ -14,7 +16,7 @@ class Fault:
     """What is to go wrong with matching calls, `times` times and until `until`.
 
     status: HTTP status, 0 to cut the connection without an answer.   after_effect: do what was asked first.
-    delay_s: wait first; with status None that is all.   refused: answer 429.
+    delay_s: wait first; with status None that is all.   refused: answer 429.   happens: asked for each matching call.
     """
 
     pattern: re.Pattern[str]
@@ -26,6 +28,7 @@ class Fault:
     after_effect: bool = False
     delay_s: float = 0.0
     refused: Refused | None = None
+    happens: Callable[[], bool] = lambda: True
 
     def error(self) -> ApiError:
         """The answer, in Discord's words where `code` is known."""
@@ -57,10 +60,18 @@ class Faults:
             fails = fault.status is not None or fault.refused is not None
             if fails and any(one.status is not None or one.refused is not None for one in met):
                 continue
+            if not fault.happens():
+                continue
             if fault.times is not None:
                 fault.times -= 1
             met.append(fault)
         return met
+
+
+def by_chance(share: float, seed: int) -> Callable[[], bool]:
+    """True that often in the long run, and the same way each time it is made."""
+    chance = random.Random(seed)
+    return lambda: chance.random() < share
 
 
 def pattern_of(text: str) -> re.Pattern[str]:

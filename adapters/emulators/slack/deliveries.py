@@ -41,13 +41,14 @@ class Answer:
 
 @dataclass(slots=True)
 class Attempt:
-    """One try. number 0 is the first; where: the connection's number, or the URL."""
+    """One try. number 0 is the first; where: the connection's number, or the URL; at, ended_at: emulator time."""
 
     number: int
     at: float
     reason: str = ""
     where: str = ""
     answer: Answer | None = None
+    ended_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -110,11 +111,12 @@ async def first(clock: Clock, work: asyncio.Future[T], deadline: float) -> bool:
 
 
 class Dispatcher:
-    """Decides which events the app gets and carries each through its tries."""
+    """Decides which events the app gets and carries each through its tries. late_s: how long an event is on its way."""
 
     def __init__(self, core: Core, transport: Transport) -> None:
         self.transport = transport
         self.deliveries: list[Delivery] = []
+        self.late_s: Callable[[Delivery], float] = lambda _: 0.0
         self._core = core
 
     def publish(self, event: Json, channel: Channel | None) -> Delivery | None:
@@ -140,11 +142,13 @@ class Dispatcher:
         waits = core.settings.retry_delays_s if delivery.kind == "events_api" else ()
         reason = "timeout" if first else ""
         number = first
+        if delivery.kind == "events_api" and (late := self.late_s(delivery)) > 0:
+            await core.clock.sleep(late)
         while True:
             attempt = Attempt(number, core.now(), reason)
             delivery.attempts.append(attempt)
             answer = await self.transport.send(delivery, attempt)
-            attempt.answer = answer
+            attempt.answer, attempt.ended_at = answer, core.now()
             if answer.acknowledged:
                 delivery.accept(answer.payload)
             core.changed("delivery")

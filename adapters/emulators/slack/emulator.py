@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
@@ -311,6 +312,14 @@ class SlackEmulator:
         its answer is lost. retry_after: whole seconds, with status 429 or error "ratelimited".
         """
         self.core.faults.order(method, Fault(error, status, times, retry_after, after_effect))
+
+    def lose_answers(self, share: float, seed: int = 0) -> None:
+        """Cut the connection of this share of all calls, chosen by chance, after they took effect; 0 ends that."""
+        self.core.faults.lost_share, self.core.faults.chance = share, random.Random(seed)
+
+    def delay_events(self, seconds: Callable[[Delivery], float]) -> None:
+        """Let each event set out that much later, so that one may overtake another."""
+        self.core.dispatcher.late_s = seconds
 
     def delay(self, method: str, seconds: float) -> None:
         """Let every call of `method` take this long on the clock before anything happens; 0 ends that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +38,14 @@ class Fault:
 
 @dataclass(slots=True)
 class Faults:
-    """What was ordered, per method; used up in the order it was asked for."""
+    """What was ordered, per method; used up in the order it was asked for.
+
+    lost_share: of all answers, those that get lost after the call took effect; chance decides which.
+    """
 
     delays: dict[str, float] = field(default_factory=dict)
+    lost_share: float = 0.0
+    chance: random.Random = field(default_factory=random.Random)
     _queued: dict[str, list[Fault]] = field(default_factory=dict)
 
     def order(self, method: str, fault: Fault) -> None:
@@ -49,6 +55,7 @@ class Faults:
         """Return the fault for this call and count it used, or None."""
         queue = self._queued.get(method)
         if not queue:
-            return None
+            lost = self.lost_share > 0 and self.chance.random() < self.lost_share
+            return Fault(None, None, 1, None, after_effect=True) if lost else None
         queue[0].times -= 1
         return queue[0] if queue[0].times > 0 else queue.pop(0)
