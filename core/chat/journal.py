@@ -46,10 +46,24 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """refs: the messages of its Reply, in order."""
+    """refs: the messages of its Reply, in order.
+
+    model, written: what is known of the run under way, which may end with its process: its model, and how many
+    characters it had written when this was noted.  cut_written: those of earlier runs that did end so.
+    """
 
     refs: tuple[MessageRef, ...] = ()
     conclusion: Conclusion | None = None
+    model: str = ""
+    written: int = 0
+    cut_written: int = 0
+
+    def taken_over(self) -> Journal:
+        """What was being written when the process ended is cut off now; with a conclusion, nothing was."""
+        return replace(self, cut_written=self.cut_written + self.written, written=0)
+
+    def with_run(self, model: str, written: int) -> Journal:
+        return replace(self, model=model or self.model, written=written)
 
     def with_refs(self, refs: Sequence[MessageRef]) -> Journal:
         return replace(self, refs=tuple(refs))

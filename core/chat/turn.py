@@ -45,11 +45,15 @@ from core.usage import Outcome, increments, today, who_of
 
 log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 4
-"""A Turn that was begun this often and never ended is given up: it may be what kills its workers."""
+MOST_ATTEMPTS = 8
+"""A Turn that was begun this often and never ended is given up: it may be what kills its workers. Where processes are
+killed for another reason, all that they answered just then counts one attempt more, so this must be well above what bad
+luck brings about: with a worker killed every five seconds 4 was not."""
 
 MOST_FAREWELLS = 2
 """How often a Turn that is given up is tried to be told of; after that it ends unseen, so that the thread goes on."""
+
+NOTE_RUN_EVERY_S = 3.0
 
 STORE_PATIENCE_S = 60.0
 
@@ -159,6 +163,7 @@ class _Attempt:
         self._tries = begun.attempts - int(begun.facts.get("handed") or 0)  # what was given away has not failed
         self._placement = Placement(self._message.thread_id, self._message.origin)
         self._journal = Journal()
+        self._noting = asyncio.Lock()  # what is noted last is the newest
         self._running: Running | None = None
         self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
         self._status_due = False  # a quick answer needs no line that says it is coming
@@ -213,7 +218,7 @@ class _Attempt:
                 "turn.unreadable_journal", extra={"thread_id": self._lease.thread_id, "reason": type(exc).__name__}
             )
             return Journal()
-        return journal if self._begun.journal else journal.with_refs(self._question.refs)
+        return journal.taken_over() if self._begun.journal else journal.with_refs(self._question.refs)
 
     async def _note_posted(self, refs: Sequence[MessageRef]) -> None:
         new = [ref for ref in refs if ref not in self._journal.refs]
@@ -235,7 +240,18 @@ class _Attempt:
             scope=self._message.scope,
             identities=places,
         )
-        await _patiently(lambda: self._lease.note(self._journal.dump(), note_places))
+        async with self._noting:
+            if self._running is not None and self._journal.conclusion is None:
+                progress = self._running.progress
+                self._journal = self._journal.with_run(progress.model, len(progress.text))
+            await _patiently(lambda: self._lease.note(self._journal.dump(), note_places))
+
+    async def _note_run(self) -> None:
+        """Note now and then how far the run is, so that what it cost is known even if it ends with this process."""
+        while True:
+            await asyncio.sleep(NOTE_RUN_EVERY_S)
+            if self._running is not None and len(self._running.progress.text) > self._journal.written:
+                await self._note()
 
     async def _greet(self, reply: Reply) -> None:
         """Make the place ready and show that we heard: typing at once, a line if there is no text for a while."""
@@ -256,7 +272,7 @@ class _Attempt:
         """Find the answer, and write it down before anybody sees its end."""
         verb = self._question.verb
         if self._tries > MOST_ATTEMPTS:
-            conclusion = Conclusion("", texts.GAVE_UP, "failed", retry=True)
+            conclusion = self._given_up()
         elif verb is not None:
             conclusion = await self._obey(verb)
         else:
@@ -264,6 +280,10 @@ class _Attempt:
         self._journal = self._journal.with_conclusion(conclusion)
         await self._note()
         return conclusion
+
+    def _given_up(self) -> Conclusion:
+        self._history()  # for what the runs were given that ended with their processes
+        return self._concluded(Progress(model=self._journal.model), "failed", texts.GAVE_UP, remember=False)
 
     async def _obey(self, verb: CommandName) -> Conclusion:
         message = self._message
@@ -298,6 +318,7 @@ class _Attempt:
         running = self._running = Running(self._turns.answerer, asker, changed, progress)
         steering = Steering(self._lease, running, self._begun.letters[-1].number, starter)
         listening = asyncio.create_task(steering.listen(self._nudged), name=f"steering:{self._turn_id}")
+        noting = asyncio.create_task(self._note_run(), name=f"noting:{self._turn_id}")
         try:
             ending = await running.finish(
                 self._question.prompt(starter),
@@ -308,7 +329,8 @@ class _Attempt:
             )
         finally:
             listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            noting.cancel()
+            await asyncio.gather(listening, noting, return_exceptions=True)
         await _patiently(steering.settle)
         self._question = replace(self._question, messages=(*self._question.messages, *steering.taken))
         match ending:
@@ -373,7 +395,15 @@ class _Attempt:
         asked = self._question.prompt(self._begun.facts.get("starter", ""))
         if not new and remember and outcome == "stopped":  # before it was run at all; it was asked all the same
             new = [ModelRequest(parts=[UserPromptPart(asked)])]
-        usage = cost_of(self._message, progress, self._turns.provider, outcome, self._given + asked, self._elapsed())
+        usage = cost_of(
+            self._message,
+            progress,
+            self._turns.provider,
+            outcome,
+            self._given + asked,
+            self._elapsed(),
+            (self._begun.attempts - 1, self._journal.cut_written),  # an attempt that left no conclusion was cut off
+        )
         has_answer = bool(progress.text.strip())
         return Conclusion(
             progress.body,

@@ -1,11 +1,24 @@
 """The ledger of tokens, money and time, and the reports made from it; and the engine's counts of one run."""
 
 from core.models.usage import Usage, UsageLimits
-from core.usage.ledger import Outcome, Row, Tokens, Totals, TurnUsage, increments, read, scopes, today, who_of
+from core.usage.ledger import (
+    CutRuns,
+    Outcome,
+    Row,
+    Tokens,
+    Totals,
+    TurnUsage,
+    increments,
+    read,
+    scopes,
+    today,
+    who_of,
+)
 from core.usage.prices import price_nano_usd
 from core.usage.report import admin_report, named_in_report, own_report
 
 __all__ = [
+    "CutRuns",
     "Outcome",
     "Row",
     "Tokens",

@@ -20,12 +20,23 @@ _TAB = "\t"
 
 
 @dataclass(frozen=True, slots=True)
+class CutRuns:
+    """Runs of a Turn that ended with their process, which could not say any more what they used: estimates."""
+
+    runs: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnUsage:
     """What one Turn used.
 
     model: `provider:name`.  estimated: the provider did not say how many tokens they were.  cost_nano_usd: None
     when the price is not known.  seconds: from when a worker took the question up to when its answer was shown.
-    first_text_s: until the first text was visible, None if there was none.
+    first_text_s: until the first text was visible, None if there was none.  cut: what comes on top of that, from
+    runs whose process died or handed the Turn over.
     """
 
     scope: ScopeId
@@ -39,6 +50,7 @@ class TurnUsage:
     cost_nano_usd: int | None
     seconds: float
     first_text_s: float | None
+    cut: CutRuns = CutRuns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +63,16 @@ class Tokens:
     is_estimate: bool = False
 
     @staticmethod
-    def estimated(read: str, written: str) -> Tokens:
-        """A guess from the texts, four characters a token, for a stream that was cut off before it said."""
-        return Tokens(-(-len(read) // 4), -(-len(written) // 4), is_estimate=True)
+    def estimated(read: int, written: int) -> Tokens:
+        """A guess from the characters, four a token, for a stream that was cut off before it said."""
+        return Tokens(-(-read // 4), -(-written // 4), is_estimate=True)
 
 
 @dataclass(slots=True)
 class Totals:
     """Sums over Turns. Times in milliseconds; `up` and `down` count people's ratings, `unpriced` the Turns whose price
-    is not known, `estimated` those whose tokens the provider did not report."""
+    is not known, `estimated` the runs whose tokens the provider did not report; `estimated_*_tokens` are part of the
+    tokens."""
 
     turns: int = 0
     stopped: int = 0
@@ -67,6 +80,8 @@ class Totals:
     estimated: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    estimated_input_tokens: int = 0
+    estimated_output_tokens: int = 0
     cost_nano_usd: int = 0
     unpriced: int = 0
     ms: int = 0
@@ -93,14 +108,17 @@ class Row:
 
 def increments(usage: TurnUsage) -> dict[str, int]:
     """The ledger fields that `usage` raises, and by how much."""
+    cut = usage.cut
     totals = Totals(
         turns=1,
         stopped=int(usage.outcome == "stopped"),
         failed=int(usage.outcome == "failed"),
-        estimated=int(usage.estimated),
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_nano_usd=usage.cost_nano_usd or 0,
+        estimated=int(usage.estimated) + cut.runs,
+        input_tokens=usage.input_tokens + cut.input_tokens,
+        output_tokens=usage.output_tokens + cut.output_tokens,
+        estimated_input_tokens=usage.input_tokens * usage.estimated + cut.input_tokens,
+        estimated_output_tokens=usage.output_tokens * usage.estimated + cut.output_tokens,
+        cost_nano_usd=(usage.cost_nano_usd or 0) + cut.cost_nano_usd,
         unpriced=int(usage.cost_nano_usd is None),
         ms=round(usage.seconds * 1000),
         first_text_ms=round((usage.first_text_s or 0) * 1000),

@@ -124,7 +124,7 @@ def _notes(rows: list[Row]) -> list[str]:
     if unknown := sorted({row.model for row in rows if row.totals.unpriced}):
         notes.append(f"No price is known for {', '.join(unknown)}: its cost is not in these sums (shown as `?`).")
     if estimated := sum(row.totals.estimated for row in rows):
-        notes.append(f"The tokens of {estimated} answers that were cut off are estimates.")
+        notes.append(f"The tokens of {estimated} runs that were cut off are estimates.")
     return notes
 
 

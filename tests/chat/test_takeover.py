@@ -113,8 +113,30 @@ async def test_the_model_is_not_asked_again_for_an_answer_that_was_complete(rig:
     assert rig.world.texts == ["whole "]
 
 
+async def test_what_a_dead_run_cost_is_in_the_ledger_as_an_estimate(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider has it on its bill. How far the run was is noted now and then, so that also its words count."""
+    monkeypatch.setattr(turn_module, "NOTE_RUN_EVERY_S", 0.01)
+    rig.lease_ms = 150
+    rig.answerer.scripts["hi"] = ["forty characters ", "of text come out of it", asyncio.Event()]
+
+    async def noted() -> bool:
+        return '"written": 39' in (await rig.store.redis.get(keys.session(THREAD, "turn")) or "")
+
+    async with rig.worker() as first:
+        await rig.say("hi")
+        await rig.until(noted)
+        first.hands.kill()
+        rig.answerer.scripts["hi"] = ["whole"]
+        async with rig.worker():
+            await rig.settled()
+    [row] = await read(rig.store, SCOPE, 1, today())
+    assert (row.totals.turns, row.totals.estimated) == (1, 1)
+    assert (row.totals.estimated_input_tokens, row.totals.estimated_output_tokens) == (1, 10)
+    assert (row.totals.input_tokens, row.totals.output_tokens) == (10 + 1, 20 + 10)
+
+
 async def test_a_message_that_kills_its_workers_is_given_up(rig: Rig) -> None:
-    """It would go round for ever, and take every worker with it."""
+    """It would go round for ever, and take every worker with it. What its runs cost is counted all the same."""
     rig.lease_ms = 100
     await rig.say("hi")
     for _ in range(MOST_ATTEMPTS):
@@ -130,6 +152,8 @@ async def test_a_message_that_kills_its_workers_is_given_up(rig: Rig) -> None:
         await rig.settled()
         await rig.ask("next")
     assert rig.world.texts == [texts.GAVE_UP, "re: next"]
+    rows = await read(rig.store, SCOPE, 1, today())
+    assert sum(row.totals.estimated for row in rows) == MOST_ATTEMPTS
 
 
 async def test_two_messages_at_once_on_two_workers_are_answered_in_order(rig: Rig) -> None:

@@ -91,7 +91,7 @@ def test_an_unknown_model_has_no_price_but_nothing_costs_nothing() -> None:
 
 def test_tokens_are_estimated_upwards() -> None:
     """Four characters a token, and a cut answer is never free."""
-    assert Tokens.estimated("hello", "a") == Tokens(2, 1, is_estimate=True)
+    assert Tokens.estimated(5, 1) == Tokens(2, 1, is_estimate=True)
 
 
 def rows() -> list[Row]:
