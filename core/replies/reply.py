@@ -222,11 +222,21 @@ class Reply:
     async def _post(self, number: int, segment: Segment) -> None:
         """Post once: an attempt whose answer was lost is looked for before it is repeated."""
         key = self._post_key(number)
-        found = await self._surface.find(self._placement, key) if number in self._doubtful else None
+        found = await self._looked_for(number, key) if number in self._doubtful else None
         shown = Shown(found, None) if found else Shown(await self._post_once(number, segment, key), segment)
         self._doubtful.discard(number)
         self._shown[number : number + 1] = [shown]
         await self._posted(self.refs)
+
+    async def _looked_for(self, number: int, key: str) -> MessageRef | None:
+        """Where an earlier attempt may have posted. What is not to be seen yet will be posted once more: the one window
+        that is left on a platform that does not drop the second of two posts by itself, so it is counted."""
+        found = await self._surface.find(self._placement, key)
+        log.info(
+            "reply.post_looked_for",
+            extra={"thread_id": self._placement.thread_id, "segment": number, "found": found is not None},
+        )
+        return found
 
     async def _post_once(self, number: int, segment: Segment, key: str) -> MessageRef:
         self._doubtful.add(number)
