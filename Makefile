@@ -7,12 +7,13 @@ BIN := .venv/bin
 # that some package asks for ("google-auth[requests]"), and then take the newest version instead of the locked one.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps
 
-.PHONY: help install run demo test check bench bench-engine format lock clean
+.PHONY: help install run demo test chaos check bench bench-engine format lock clean
 
 help:
 	@echo "make run      answer in Slack and Discord (with no tokens set: the demo, nothing else needed)"
 	@echo "make demo     the demo: local Slack and Discord, one web page"
 	@echo "make test     every test, with everything they need"
+	@echo "make chaos    three minutes in which everything dies; make chaos ARGS='--seed 7' for another way"
 	@echo "make check    format, lint, types, import rules"
 	@echo "make bench    measure: first text, memory, start"
 	@echo "make bench-engine  measure the engine beside other engines, which are installed into .venv-bench"
@@ -43,6 +44,10 @@ demo: install
 
 test: .venv/.dev-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# About five minutes: kills, restarts, lost answers, and then the wait for the leases of the last ones that died.
+chaos: .venv/.dev-installed
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 check: .venv/.dev-installed
 	$(BIN)/ruff format --check .

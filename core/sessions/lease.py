@@ -19,7 +19,6 @@ from core.sessions.mailbox import Letter, Retention
 from core.sessions.ratings import USAGE_TTL_S, LedgerRow
 from core.store import Commands, Store, StoreError, keys, translated
 
-
 CALL_SHARE = 0.25
 """The share of a lease that must be left when a platform is called: three seconds of twelve."""
 
