@@ -74,6 +74,7 @@ def make_adapters(settings: Settings) -> tuple[list[Adapter], list[web.RouteDef]
                 app_token=secret(settings.slack_app_token),
                 signing_secret=secret(settings.slack_signing_secret),
                 api_url=settings.slack_api_url,
+                streaming=settings.parley_slack_streaming,
                 listens=settings.parley_role != "worker",
             )
         )

@@ -43,6 +43,7 @@ _REMEDIES = {
     "parley_role": "Choose all, ingress or worker.",
     "parley_drain_s": "Write seconds, from 0 to 3600.",
     "redis_url": "Write it like redis://localhost:6379/0.",
+    "parley_slack_streaming": "Choose off, direct or on.",
     "slack_api_url": "The default is https://slack.com/api/.",
     "discord_api_url": "The default is https://discord.com/api/v10.",
     "slack_bot_token": "It is the Bot User OAuth Token of your Slack app, under OAuth & Permissions; "
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr = _NO_SECRET
     slack_signing_secret: SecretStr = _NO_SECRET
     slack_api_url: str = "https://slack.com/api/"
+    parley_slack_streaming: Literal["off", "direct", "on"] = "off"
 
     discord_bot_token: SecretStr = _NO_SECRET
     discord_api_url: str = "https://discord.com/api/v10"

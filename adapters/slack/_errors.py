@@ -23,6 +23,11 @@ from core.chat import (
     SurfaceUnavailable,
 )
 
+
+class StillStreams(SurfaceError):
+    """The message is a stream that has not ended, so it cannot be edited."""
+
+
 SDK_ERRORS = (SlackApiError, aiohttp.ClientError, OSError, asyncio.TimeoutError, AttributeError)
 """What a call of the SDK may raise. AttributeError: it stumbles over a plain-text body with status 200."""
 
@@ -110,6 +115,8 @@ def surface_error(method: str, error: BaseException) -> SurfaceError:
         return PlacementGone(said)
     if code in _NOT_PERMITTED or code.startswith("restricted_action"):
         return NotPermitted(said, _hint(code, _body(error)))
+    if code == "streaming_state_conflict":
+        return StillStreams(said)
     if not code or code in _PASSING or status >= 500:
         return SurfaceUnavailable(said)
     return SurfaceError(said)

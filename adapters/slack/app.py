@@ -83,7 +83,9 @@ class SlackAdapter:
             await connection.aclose()
             raise
         self._web, self._me = connection, me
-        self._surface = SlackSurface(connection.client, me, People(connection.client))
+        self._surface = SlackSurface(
+            connection.client, me, People(connection.client), streaming=self._settings.streaming
+        )
         self._bolt = _bolt(self._settings, connection, me, self._take)
 
     async def listen(self, intake: Intake) -> None:

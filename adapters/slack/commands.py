@@ -13,7 +13,7 @@ import logging
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack._errors import SDK_ERRORS, code_of, surface_error
-from adapters.slack.inbound import Me, Slash
+from adapters.slack.inbound import Me, Slash, recipient
 from adapters.slack.markdown import quoted
 from adapters.slack.people import People
 from adapters.slack.place import Place, channel_id, scope_id, user_id
@@ -107,6 +107,7 @@ class Commands:
             reach="command",
             keys=(own, f"trigger:{slash.trigger}") if slash.trigger else (own,),
             sent_at=float(root.thread_ts),
+            origin=recipient(slash.user, slash.team),
         )
         for pause_s in _STORE_PAUSES_S:
             try:

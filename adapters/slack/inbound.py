@@ -140,6 +140,7 @@ def read_message(body: Payload, me: Me) -> Message | None:
         reach=reach,
         keys=(f"{channel}:{ts}", client_id) if client_id else (f"{channel}:{ts}",),
         sent_at=_seconds(ts),
+        origin=recipient(_text(event.get("user")), _home(event) or place.team),
     )
 
 
@@ -282,8 +283,18 @@ def _is_guest(event: Payload, profile: Payload, body: Payload, me: Me) -> bool:
     """A guest account, or somebody from another company in a channel that is shared with it (Slack Connect)."""
     if any(profile.get(mark) for mark in ("is_restricted", "is_ultra_restricted", "is_stranger")):
         return True
-    home = _text(event.get("user_team")) or _text(event.get("team")) or _text(event.get("source_team"))
+    home = _home(event)
     return bool(body.get("is_ext_shared_channel")) and bool(home) and home != installing_team(body, me)
+
+
+def _home(event: Payload) -> str:
+    """The workspace of whoever speaks, "" when the event does not say."""
+    return _text(event.get("user_team")) or _text(event.get("team")) or _text(event.get("source_team"))
+
+
+def recipient(user: str, team: str) -> str:
+    """Whom an answer is written to, as `Message.origin` says it; see `streams`."""
+    return f"{user}@{team}" if user and team else ""
 
 
 def _reach(event: Payload, mentioned: bool) -> Reach | None:

@@ -11,11 +11,14 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
+from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, code_of, surface_error
 from adapters.slack.inbound import Me, is_spoken, said_in
 from adapters.slack.limits import LIMITS
 from adapters.slack.markdown import message
+from adapters.slack.marker import is_marked, key_of, marker
 from adapters.slack.place import Place, user_id
+from adapters.slack.settings import StreamingMode
+from adapters.slack.streams import Streams
 from core.chat import (
     Directory,
     Limits,
@@ -33,9 +36,6 @@ from core.chat import (
 
 log = logging.getLogger(__name__)
 
-SEGMENT_EVENT = "parley_segment"
-"""`metadata.event_type` of each message of ours. Everyone in the workspace can read metadata: no secrets in it."""
-
 _BLOCKS_GIVEN_UP_AFTER = 3
 _BLOCKS_GIVEN_UP_FOR_S = 600.0
 _KEPT = 1000
@@ -51,7 +51,7 @@ class SlackSurface:
     thread is then shown as `text` until blocks are taken there again: a finished Segment is always tried with them. A
     server that has refused the blocks of several threads in a row (an old one that does not know the `markdown` block)
     gets `text` alone for ten minutes.
-    now: a clock in seconds.
+    streaming: where Slack's native streaming is used, see `streams`.  now: a clock in seconds.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class SlackSurface:
         me: Me | None = None,
         people: Directory | None = None,
         now: Callable[[], float] = time.monotonic,
+        streaming: StreamingMode = "off",
     ) -> None:
         self._client = client
         self._me = me or Me("", "")
@@ -71,6 +72,7 @@ class SlackSurface:
         self._no_blocks_until = 0.0
         self._own_rating = True  # Slack's own buttons are taken, as far as is known
         self._uncertain: dict[str, None] = {}
+        self._streams = Streams(self._send, streaming)
 
     @property
     def limits(self) -> Limits:
@@ -119,9 +121,12 @@ class SlackSurface:
             "thread_ts": place.thread_ts,
             "unfurl_links": False,
             "unfurl_media": False,
-            "metadata": {"event_type": SEGMENT_EVENT, "event_payload": {"key": key}},
+            "metadata": marker(key),
         }
         try:
+            if (streaming := await self._streams.start(placement, segment, key)) is not None:
+                self._uncertain.pop(key, None)
+                return streaming
             posted = await self._show("chat.postMessage", args, segment, placement.thread_id)
         except SurfaceUnavailable:
             self._remember_uncertain(key)
@@ -133,9 +138,17 @@ class SlackSurface:
         return MessageRef(str(posted.get("channel") or place.channel), str(posted["ts"]))
 
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
-        await self._show("chat.update", {"channel": ref.channel, "ts": ref.message}, segment, placement.thread_id)
+        if await self._streams.show(ref, segment):
+            return
+        args = {"channel": ref.channel, "ts": ref.message}
+        try:
+            await self._show("chat.update", args, segment, placement.thread_id)
+        except StillStreams:  # begun by another process
+            await self._streams.release(ref)
+            await self._show("chat.update", args, segment, placement.thread_id)
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
+        self._streams.drop(ref)
         try:
             await self._call("chat.delete", {"channel": ref.channel, "ts": ref.message})
         except MessageGone:
@@ -155,14 +168,24 @@ class SlackSurface:
             log.warning("slack.post.not_reconciled", extra={"reason": str(error)})
             return None
 
+    def good_until(self, ref: MessageRef) -> float | None:
+        return self._streams.good_until(ref)
+
     async def _search(self, placement: Placement, key: str) -> MessageRef | None:
+        """A stream is marked when it ends, not when it begins: one of ours without a marker is what was begun last."""
         place = Place.of(placement.thread_id)
+        begun = ""
         async for shown in self._replies(place, include_all_metadata=True):
-            metadata = shown.get("metadata") or {}
-            payload = metadata.get("event_payload") or {}
-            if metadata.get("event_type") == SEGMENT_EVENT and payload.get("key") == key:
+            if key_of(shown) == key:
                 return MessageRef(place.channel, str(shown["ts"]))
-        return None
+            if self._streams.are_used and self._is_unmarked(shown):
+                begun = str(shown["ts"])
+        return MessageRef(place.channel, begun) if begun else None
+
+    def _is_unmarked(self, shown: Mapping[str, Any]) -> bool:
+        if is_marked(shown) or shown.get("files") or shown.get("ts") == shown.get("thread_ts"):
+            return False
+        return bool(self._me.user) and shown.get("user") == self._me.user
 
     async def earlier(self, placement: Placement, before: str, most: int) -> list[Said]:
         """What stands in the thread above the question; needs the history scopes. See `core.chat.ThreadReader`."""

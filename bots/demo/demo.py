@@ -100,7 +100,14 @@ async def opened_demo(settings: Settings, port: int | None, answerer: Answerer |
         live = Live([SlackPane(slack), DiscordPane(discord)], about_model(settings))
         store = await stack.enter_async_context(opened_store(settings))
         adapters: tuple[Adapter, ...] = (
-            SlackAdapter(SlackSettings(slack.bot_token, slack.app_token, api_url=slack.api_url)),
+            SlackAdapter(
+                SlackSettings(
+                    slack.bot_token,
+                    slack.app_token,
+                    api_url=slack.api_url,
+                    streaming=settings.parley_slack_streaming,
+                )
+            ),
             DiscordAdapter(DiscordSettings(discord.bot_token, discord.api_url)),
         )
         bot = await stack.enter_async_context(Bot(settings, store, answerer, adapters, provider_name(settings)))

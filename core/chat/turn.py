@@ -186,6 +186,7 @@ class _Attempt:
             shown=self._journal.refs,
             again=self._begun.attempts > 1,
             assured=lambda: _patiently(self._lease.assure),
+            stopped=lambda: self._stop.ask("asked"),
         )
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(reply.run(), name=f"reply:{self._turn_id}")

@@ -20,6 +20,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -31,12 +32,14 @@ from core.replies.surface import (
     MessageGone,
     MessageRef,
     NotPermitted,
+    Perishable,
     Placement,
     PlacementGone,
     Rate,
     RateLimited,
     Segment,
     SegmentRejected,
+    StoppedByPerson,
     Surface,
     SurfaceError,
     SurfaceUnavailable,
@@ -101,6 +104,7 @@ class Reply:
     assured: awaited before each call; it raises when somebody else shows this Reply now.
     again: there was an earlier attempt, and it may have posted one message more than it could note.
     posted: awaited with every message of the Reply after each new one, before anything else is sent.
+    stopped: called when somebody has stopped it by means of the platform's own.
     """
 
     def __init__(
@@ -115,14 +119,17 @@ class Reply:
         shown: Sequence[MessageRef] = (),
         again: bool = False,
         assured: Assured | None = None,
+        stopped: Callable[[], None] = lambda: None,
     ) -> None:
         self._surface = surface
+        self._perishable = surface if isinstance(surface, Perishable) else None
         self._placement = placement
         self._budget = budget
         self._key = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
         self._layout = Layout(surface.limits.segment, surface.limits.measure, controls)
         self._posted = posted
         self._assured = assured
+        self._stopped = stopped
         self._shown = [Shown(ref, None) for ref in shown]
         self._draft = Draft()
         self._changed = asyncio.Event()
@@ -155,10 +162,11 @@ class Reply:
         while True:
             self._changed.clear()
             step = next_step(self._segments(), self._shown, final=self._draft.final)
+            if step is None and self._draft.final:
+                return "shown"
+            step = step or self._upkeep()
             if step is None:
-                if self._draft.final:
-                    return "shown"
-                await self._changed.wait()
+                await self._news()
             elif (wait := self._due(step) - self._now()) > _INSTANT_S:
                 await self._pass(wait)
             else:
@@ -169,6 +177,24 @@ class Reply:
                 except SurfaceError as exc:
                     if self._give_up(step, exc):
                         return "undeliverable"
+
+    def _upkeep(self) -> Step | None:
+        """The call that a message needs although it shows what it should."""
+        for number, shown in enumerate(self._shown):
+            if shown.segment is not None and not shown.gone and self._good_until(shown.ref) <= self._now():
+                return Step("edit", number, shown.segment)
+        return None
+
+    def _good_until(self, ref: MessageRef) -> float:
+        until = self._perishable.good_until(ref) if self._perishable is not None else None
+        return math.inf if until is None else until
+
+    async def _news(self) -> None:
+        """Wait for another Draft, or until a message has to be seen to."""
+        until = min((self._good_until(shown.ref) for shown in self._shown), default=math.inf)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(None if until == math.inf else until):
+                await self._changed.wait()
 
     async def _pass(self, seconds: float) -> None:
         """Let time pass; the Drafts that come meanwhile cost nothing, but for one that is worth waking up for."""
@@ -267,6 +293,8 @@ class Reply:
             case RateLimited():
                 name, rate = self._budget_of(step)
                 self._budget.close(name, rate, now, now + exc.retry_after_s)
+            case StoppedByPerson():
+                self._stopped()
             case SurfaceUnavailable():
                 self._pacing.failed(now)
             case MessageGone():

@@ -9,13 +9,14 @@ The writer (`core.replies.reply`) is the only caller of `post`, `edit` and `dele
       PlacementGone         the thread or channel is deleted, archived or locked: nothing can be shown there
       NotPermitted          a permission or scope is missing; `hint` says which, fit to log
       SegmentRejected       the platform refused this content (size, blocks, moderation)
+      StoppedByPerson       somebody pressed a button of the platform's own: the answer is not wanted any more
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from core.ids import ThreadId
 
@@ -142,6 +143,15 @@ class Surface(Protocol):
         ...
 
 
+@runtime_checkable
+class Perishable(Protocol):
+    """What a Surface may be able to do besides: show messages that have to be seen to in time."""
+
+    def good_until(self, ref: MessageRef) -> float | None:
+        """Loop time at which `ref` is to be edited, be it with what it shows already; None for one that lasts."""
+        ...
+
+
 class SurfaceError(Exception):
     """A platform call failed. `str()` is fit for a log: no tokens, no message text."""
 
@@ -172,6 +182,10 @@ class NotPermitted(SurfaceError):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class StoppedByPerson(SurfaceError):
+    """Somebody has stopped what grew by means of the platform's own. Told once; the message can still be edited."""
 
 
 class SegmentRejected(SurfaceError):

@@ -22,7 +22,8 @@ def update(core: Core, args: Args) -> Json:
     """Change a message of the app; `parse` defaults to "client" here, unlike in chat.postMessage.
 
     Blocks and attachments that the call does not speak of are kept, `[]` takes them away; blocks that Slack made
-    from markdown_text are content, so a new text replaces them. Raises channel_not_found, message_not_found,
+    from markdown_text are content, so a new text replaces them. Links that come by an edit are not fetched for
+    a preview (NousResearch/hermes-agent#97957, on a live workspace). Raises channel_not_found, message_not_found,
     cant_update_message (another's), is_inactive (archived), edit_window_closed, streaming_state_conflict,
     msg_too_long (text over 4,000), no_text.
     """
@@ -42,6 +43,7 @@ def update(core: Core, args: Args) -> Json:
         raise SlackError("no_text")
     before = posting.before_edit(core, message)
     changed = _apply(message, body)
+    message.unfurl_links = message.unfurl_media = False
     if changed:
         message.edited = core.workspace.new_ts(core.now())
     posting.edit(core, message, before, core.parsing(args.text("parse", "client"), args.flag("link_names")))

@@ -1,0 +1,327 @@
+"""Streams: Slack's native streaming (chat.startStream, appendStream, stopStream) as another way to show a Segment.
+
+A stream takes additions only, lives about five minutes whatever happens, takes about 10,600 bytes, and cannot be edited
+while it lives. So it is used for as long as the Segment does nothing but grow, and given up for good, in the same
+message, as soon as anything else is wanted: then the stream is ended and the message goes on by chat.update, which
+can show everything. Nobody sees a seam, nothing is lost, and what is shown never depends on the stream's luck.
+
+    growing    append what is settled (`outflow`), and the cards of the tools (`tasks`)
+    finished   stopStream with the rest and with the blocks below it
+    given up   end it, and let the caller edit: a link came, the text was changed, it grows too old or too big, Slack
+               has ended it (message_not_in_streaming_state), or an answer was lost, so that nobody knows what it shows
+
+Where Slack does not take a stream at all, the caller posts in the ordinary way; the refusal is remembered for a while.
+
+A stream is known to the process that began it. Another one, which takes the Turn over, has only the message: it edits
+it, is told streaming_state_conflict, and ends the stream by `release`.
+Source: docs.slack.dev, the pages of the three methods (2026-11); the ceilings: slackapi/python-slack-sdk#1859 (age),
+openclaw/openclaw#143882 (size).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
+from adapters.slack.markdown import Block, message
+from adapters.slack.marker import marker
+from adapters.slack.outflow import Outflow, has_link, is_open
+from adapters.slack.place import Place
+from adapters.slack.settings import StreamingMode
+from adapters.slack.tasks import Chunk, TaskCards
+from core.chat import (
+    MessageGone,
+    MessageRef,
+    Placement,
+    RateLimited,
+    Segment,
+    StoppedByPerson,
+    SurfaceUnavailable,
+)
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[str, dict[str, Any]], Awaitable[Mapping[str, Any]]]  # Any: JSON
+"""Make one API call. Raises `SDK_ERRORS`."""
+
+MOST_AGE_S = 240.0
+MOST_BYTES = 9_000
+
+_ENDED = frozenset({"message_not_in_streaming_state", "stopped_by_user"})
+_NOT_HERE_FOR_S = 600.0
+_KEPT = 1000
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One message that grows. doubtful: an answer was lost, so what it shows is not known.  stopped: by a person."""
+
+    ref: MessageRef
+    thread: str
+    key: str
+    began: float
+    cards: TaskCards
+    outflow: Outflow = field(default_factory=Outflow)
+    size: int = 0
+    doubtful: bool = False
+    stopped: bool = False
+    stopping: bool = False
+
+
+class Streams:
+    """The streams of one process in one workspace."""
+
+    def __init__(self, send: Send, mode: StreamingMode) -> None:
+        self._send = send
+        self._mode = mode
+        self._live: OrderedDict[MessageRef, _Stream] = OrderedDict()
+        self._told: OrderedDict[str, frozenset[str]] = OrderedDict()  # by Turn: the tool calls that have a card
+        self._not_before: OrderedDict[str, float] = OrderedDict()  # by channel or thread, "" for all
+
+    @property
+    def are_used(self) -> bool:
+        return self._mode != "off"
+
+    def live_in(self, thread: str) -> Literal["growing", "stopping"] | None:
+        """How the stream of a thread stands, None where there is none."""
+        for stream in reversed(self._live.values()):
+            if stream.thread == thread:
+                return "stopping" if stream.stopping else "growing"
+        return None
+
+    def good_until(self, ref: MessageRef) -> float | None:
+        """Loop time at which a stream is to be ended, be there news or not; None for any other message."""
+        stream = self._live.get(ref)
+        return stream.began + MOST_AGE_S if stream else None
+
+    async def start(self, placement: Placement, segment: Segment, key: str) -> MessageRef | None:
+        """Begin a stream that shows `segment`; None: post it in the ordinary way. Raises SurfaceUnavailable when
+        nobody knows whether it has begun."""
+        place = Place.of(placement.thread_id)
+        recipient = _recipient(placement.origin, place)
+        if recipient is None or not self._may_start(place, segment):
+            return None
+        told = self._told.get(_turn_of(key), ())
+        stream = _Stream(MessageRef("", ""), placement.thread_id, key, _now(), TaskCards(_now(), told))
+        text, cards = self._growth(stream, segment, begins=True)
+        if not text and not cards:
+            return None
+        args = {"channel": place.channel, "thread_ts": place.thread_ts, "chunks": _chunks(text, cards)} | recipient
+        try:
+            answer = await self._send("chat.startStream", args)
+        except SDK_ERRORS as exc:
+            self._on_refused_start(place, exc)
+            return None
+        if not answer.get("ts"):
+            raise SurfaceUnavailable("chat.startStream: an answer without ts")
+        stream.ref = MessageRef(str(answer.get("channel") or place.channel), str(answer["ts"]))
+        self._mark_sent(stream, text, cards)
+        _keep(self._live, stream.ref, stream)
+        return stream.ref
+
+    async def show(self, ref: MessageRef, segment: Segment) -> bool:
+        """Bring the stream `ref` to `segment`. False: it is no stream, or not any more: edit it.
+
+        Raises StoppedByPerson once, when somebody has pressed Slack's Stop button, and every SurfaceError.
+        """
+        stream = self._live.get(ref)
+        if stream is None:
+            return False
+        try:
+            if segment.stop:
+                return await self._grow(stream, segment)
+            return await self._finish(stream, segment)
+        except SurfaceUnavailable:
+            stream.doubtful = True
+            raise
+        except MessageGone:
+            self._forget(stream)
+            raise
+
+    async def release(self, ref: MessageRef) -> None:
+        """End a stream that somebody else began. Raises SurfaceError."""
+        await self._end(ref, "")
+
+    def drop(self, ref: MessageRef) -> None:
+        """The message was deleted."""
+        self._live.pop(ref, None)
+
+    def _may_start(self, place: Place, segment: Segment) -> bool:
+        if self._mode == "off" or not segment.stop or has_link(segment.text):
+            return False
+        if self._mode == "direct" and not _is_direct(place):
+            return False
+        return all(_now() >= self._not_before.get(where, 0.0) for where in ("", place.channel, place.thread_id))
+
+    def _on_refused_start(self, place: Place, exc: BaseException) -> None:
+        """Remember that there are no streams here for now. Raises SurfaceUnavailable when one may have begun."""
+        error = surface_error("chat.startStream", exc)
+        if isinstance(error, SurfaceUnavailable):
+            raise error from exc
+        if isinstance(error, RateLimited):
+            where, wait = "", error.retry_after_s
+        elif code_of(exc) in ("unknown_method", "missing_scope", "not_allowed_token_type"):
+            where, wait = "", _NOT_HERE_FOR_S
+        else:
+            where, wait = place.thread_id, _NOT_HERE_FOR_S
+            if code_of(exc).startswith(("channel_type", "restricted_action", "missing_recipient")):
+                where = place.channel
+        _keep(self._not_before, where, _now() + wait)
+        log.info("slack.stream.not_begun", extra={"channel_id": place.channel, "reason": str(error)})
+
+    def _growth(self, stream: _Stream, segment: Segment, *, begins: bool = False) -> tuple[str | None, list[Chunk]]:
+        """What `segment` adds to the stream: text, None where it does not go on from what is there, and cards.
+
+        begins: something has to be shown, be it half a word.
+        """
+        pauses = any(call.state == "running" for call in segment.tools)
+        text = stream.outflow.more(segment.text, pauses=pauses or begins)
+        may_add = not is_open(segment.text) and (pauses or not segment.text.strip())
+        return text, stream.cards.wanted(segment, _now(), may_add=may_add)
+
+    async def _grow(self, stream: _Stream, segment: Segment) -> bool:
+        text, cards = self._growth(stream, segment)
+        if text is None or has_link(segment.text) or not self._lasts(stream, text, cards):
+            return await self._give_up(stream)
+        if not text and not cards:
+            return True
+        place = {"channel": stream.ref.channel, "ts": stream.ref.message}
+        try:
+            await self._send("chat.appendStream", place | {"chunks": _chunks(text, cards)})
+        except SDK_ERRORS as exc:
+            return await self._on_refused(stream, "chat.appendStream", exc)
+        self._mark_sent(stream, text, cards)
+        return True
+
+    async def _finish(self, stream: _Stream, segment: Segment) -> bool:
+        """End the stream with what is left of `segment`, provided that it then shows what an edit would."""
+        rest = stream.outflow.more(segment.text, ended=True)
+        cards = stream.cards.closing(segment, _now())
+        below = _below(segment, stream.outflow.sent + (rest or ""))
+        if rest is None or below is None or has_link(segment.text) or not self._lasts(stream, rest, cards):
+            return await self._give_up(stream)
+        args: dict[str, Any] = {"channel": stream.ref.channel, "ts": stream.ref.message, "metadata": marker(stream.key)}
+        if chunks := _chunks(rest, cards):
+            args["chunks"] = chunks
+        if below:
+            args["blocks"] = below
+        try:
+            await self._send("chat.stopStream", args)
+        except SDK_ERRORS as exc:
+            stream.stopping = True
+            await self._append_meanwhile(stream, rest, cards, exc)
+            return await self._on_refused(stream, "chat.stopStream", exc)
+        self._forget(stream)
+        return True
+
+    async def _append_meanwhile(self, stream: _Stream, rest: str, cards: list[Chunk], exc: BaseException) -> None:
+        """Streams may be ended less often than added to: whoever waits for the end of an answer shall not notice."""
+        if not isinstance(surface_error("chat.stopStream", exc), RateLimited) or not (rest or cards):
+            return
+        place = {"channel": stream.ref.channel, "ts": stream.ref.message}
+        try:
+            await self._send("chat.appendStream", place | {"chunks": _chunks(rest, cards)})
+        except SDK_ERRORS:
+            stream.doubtful = True
+        else:
+            self._mark_sent(stream, rest, cards)
+
+    def _lasts(self, stream: _Stream, text: str, cards: list[Chunk]) -> bool:
+        """Whether the stream can be relied on, for one more call at least."""
+        if stream.doubtful or stream.stopped or _now() - stream.began >= MOST_AGE_S:
+            return False
+        return stream.size + _size(text, cards) <= MOST_BYTES
+
+    async def _on_refused(self, stream: _Stream, method: str, exc: BaseException) -> bool:
+        code = code_of(exc)
+        if code == "stopped_by_user":
+            stream.stopped = True
+            raise StoppedByPerson(f"{method}: {code}") from exc
+        if code == "message_not_in_streaming_state":
+            log.info("slack.stream.expired", extra={"thread_id": stream.thread, "age_s": round(_now() - stream.began)})
+            self._forget(stream)
+            return False
+        if code in CONTENT_REFUSED or code in ("invalid_chunks", "invalid_arguments", "msg_blocks_too_many"):
+            return await self._give_up(stream)
+        raise surface_error(method, exc) from exc
+
+    async def _give_up(self, stream: _Stream) -> Literal[False]:
+        """End the stream as it is; the caller edits the message."""
+        stream.stopping = True
+        await self._end(stream.ref, stream.key)
+        self._forget(stream)
+        return False
+
+    async def _end(self, ref: MessageRef, key: str) -> None:
+        args = {"channel": ref.channel, "ts": ref.message, "metadata": marker(key)}
+        try:
+            await self._send("chat.stopStream", args)
+        except SDK_ERRORS as exc:
+            if code_of(exc) not in _ENDED:
+                raise surface_error("chat.stopStream", exc) from exc
+
+    def _mark_sent(self, stream: _Stream, text: str | None, cards: list[Chunk]) -> None:
+        stream.outflow.mark_sent(text or "")
+        stream.cards.mark_sent(cards)
+        stream.size += _size(text or "", cards)
+        _keep(self._told, _turn_of(stream.key), stream.cards.told)
+
+    def _forget(self, stream: _Stream) -> None:
+        self._live.pop(stream.ref, None)
+
+
+def _recipient(origin: str, place: Place) -> dict[str, str] | None:
+    """Who is written to, as a channel's stream has to say; None if that is not known and has to be."""
+    user, _, team = origin.partition("@")
+    if user and team:
+        return {"recipient_user_id": user, "recipient_team_id": team}
+    return {} if _is_direct(place) else None
+
+
+def _turn_of(key: str) -> str:
+    """What the keys of all messages of one Turn have in common."""
+    return key.partition("-")[0]
+
+
+def _is_direct(place: Place) -> bool:
+    return place.channel.startswith("D")
+
+
+def _below(segment: Segment, shown: str) -> list[Block] | None:
+    """The blocks below the text of `segment`; None unless the text itself is shown by an edit just as it is `shown`."""
+    _, blocks = message(segment)
+    if not blocks or blocks[0]["type"] != "markdown" or not _reads_alike(str(blocks[0]["text"]), shown):
+        return None
+    return None if any(block["type"] == "markdown" for block in blocks[1:]) else blocks[1:]
+
+
+def _reads_alike(one: str, other: str) -> bool:
+    """Whether two texts differ in nothing but white space at the ends of lines."""
+    return [line.rstrip() for line in one.strip().split("\n")] == [line.rstrip() for line in other.strip().split("\n")]
+
+
+def _chunks(text: str | None, cards: list[Chunk]) -> list[Chunk]:
+    """Text goes before new cards; a card that is there already changes where it is."""
+    words: list[Chunk] = [{"type": "markdown_text", "text": text}] if text else []
+    return words + cards
+
+
+def _size(text: str, cards: list[Chunk]) -> int:
+    return len(text.encode()) + sum(len(json.dumps(card).encode()) for card in cards)
+
+
+def _keep(kept: OrderedDict[Any, Any], key: object, value: object) -> None:  # Any: one rule for all of them
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > _KEPT:
+        kept.popitem(last=False)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
