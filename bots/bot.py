@@ -22,7 +22,7 @@ from core.chat.policies import BusyPolicies
 from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import LEASE_MS, Worker
 from core.errors import ConfigError
-from core.replies import RateBudget
+from core.replies import SharedBudget
 from core.sessions import Histories, Leases, Mailboxes, Ratings, Retention
 from core.store import EmbeddedRedis, Store
 
@@ -156,7 +156,7 @@ class Bot:
             self._answerer,
             surfaces,
             self._commands,
-            RateBudget(),
+            SharedBudget(self._store),
             self._provider,
             self._turn_settings,
             self._busy,

@@ -43,13 +43,19 @@ _HINT: Final = (
 
 
 class ApiError(Exception):
-    """Discord answered with an error status other than 5xx. `str()` holds no token and no message text."""
+    """Discord answered with an error status other than 5xx. `str()` holds no token and no message text.
 
-    def __init__(self, route: str, status: int, code: int, reason: str, retry_after_s: float | None = None) -> None:
+    bucket: what a 429 closes, as in `core.chat.RateLimited`.
+    """
+
+    def __init__(
+        self, route: str, status: int, code: int, reason: str, retry_after_s: float | None = None, bucket: str = ""
+    ) -> None:
         super().__init__(f"{route}: HTTP {status}, code {code}: {reason}")
         self.status = status
         self.code = code
         self.retry_after_s = retry_after_s
+        self.bucket = bucket
 
 
 def to_surface_error(error: ApiError) -> SurfaceError:
@@ -66,7 +72,7 @@ def to_surface_error(error: ApiError) -> SurfaceError:
         case 50006 | 50035 | 200000 | 200001:
             return SegmentRejected(text)
     if error.status == 429:
-        return RateLimited(text, error.retry_after_s or 1.0)
+        return RateLimited(text, error.retry_after_s or 1.0, error.bucket)
     if error.status == 401:
         return NotPermitted(text, "DISCORD_BOT_TOKEN is not accepted any more")
     if error.status == 403:

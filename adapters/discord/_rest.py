@@ -20,7 +20,8 @@ import aiohttp
 import discord
 
 from adapters.discord._errors import ApiError
-from core.chat import RateLimited, SurfaceUnavailable
+from adapters.discord.limits import GLOBAL, InvalidRequests, Learned
+from core.chat import Operation, RateLimited, SurfaceUnavailable
 
 Json = Mapping[str, object]
 """One JSON object as Discord sent it."""
@@ -31,6 +32,10 @@ BLOCKED_S: Final = 600.0
 last for minutes, and each further request makes them longer ("Invalid Request Limit")."""
 
 _EVERYTHING: Final = "*"
+_OPERATIONS: Final[Mapping[str, Operation]] = {
+    "POST /channels/{channel}/messages": "post",
+    "PATCH /channels/{channel}/messages/{message}": "edit",
+}
 _USER_AGENT: Final = f"DiscordBot (https://discordpy.readthedocs.io, {discord.__version__}) Parley"
 
 
@@ -42,6 +47,9 @@ class Rest:
         self._authorization = f"Bot {token}"
         self._now = now
         self._closed_until: dict[str, float] = {}
+        self._invalid = InvalidRequests()
+        self.learned = Learned()
+        """What the answers said of the budgets of `limits.draws`."""
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -82,19 +90,23 @@ class Rest:
                 method, self._url + path.format_map(ids), json=body, headers=headers
             ) as response:
                 answer = _parse(response, await response.read())
-                self._heed(bucket, response.headers)
+                self._heed(bucket, f"{method} {path}", response.headers)
                 status = response.status
                 retry_header = response.headers.get("Retry-After")
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             raise SurfaceUnavailable(f"{method} {path}: {type(exc).__name__}") from exc
         if 200 <= status < 300:
             return {"items": answer} if isinstance(answer, list) else answer if is_object(answer) else {}
+        if status in (401, 403) or (status == 429 and response.headers.get("X-RateLimit-Scope") != "shared"):
+            self._invalid.note(self._now())
         raise self._refusal(f"{method} {path}", bucket, status, answer, retry_header)
 
     def _check_open(self, bucket: str, route: str) -> None:
         now = self._now()
-        wait = max(self._closed_until.get(bucket, 0.0), self._closed_until.get(_EVERYTHING, 0.0)) - now
-        if wait > 0:
+        everything = max(self._closed_until.get(_EVERYTHING, 0.0), now + self._invalid.wait(now))
+        if everything > now:
+            raise RateLimited(f"{route}: waiting as Discord asked", everything - now, GLOBAL)
+        if (wait := self._closed_until.get(bucket, 0.0) - now) > 0:
             raise RateLimited(f"{route}: waiting as Discord asked", wait)
 
     def _close(self, bucket: str, seconds: float) -> None:
@@ -103,7 +115,9 @@ class Rest:
             self._closed_until = {key: at for key, at in self._closed_until.items() if at > now}
         self._closed_until[bucket] = max(self._closed_until.get(bucket, 0.0), now + seconds)
 
-    def _heed(self, bucket: str, headers: Mapping[str, str]) -> None:
+    def _heed(self, bucket: str, route: str, headers: Mapping[str, str]) -> None:
+        if (operation := _OPERATIONS.get(route)) is not None:
+            self.learned.heed(operation, headers)
         if headers.get("X-RateLimit-Remaining") == "0":
             self._close(bucket, _seconds(headers.get("X-RateLimit-Reset-After")) or 0.0)
 
@@ -113,16 +127,16 @@ class Rest:
             return SurfaceUnavailable(f"{route}: HTTP {status}")
         fields = answer if is_object(answer) else {}
         code, reason = fields.get("code"), fields.get("message")
-        retry = None
+        retry, closed = None, ""
         if status == 429:
             from_api = "retry_after" in fields
             retry = _seconds(fields.get("retry_after")) or _seconds(retry_header) or 1.0
             if not from_api and _seconds(retry_header) is None:
                 retry = BLOCKED_S
-            self._close(_EVERYTHING if fields.get("global") or not from_api else bucket, retry)
-        return ApiError(
-            route, status, code if isinstance(code, int) else 0, reason if isinstance(reason, str) else "", retry
-        )
+            closed = GLOBAL if fields.get("global") or not from_api else ""
+            self._close(_EVERYTHING if closed else bucket, retry)
+        code, reason = code if isinstance(code, int) else 0, reason if isinstance(reason, str) else ""
+        return ApiError(route, status, code, reason, retry, closed)
 
 
 def is_object(value: object) -> TypeGuard[Json]:

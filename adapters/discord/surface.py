@@ -23,10 +23,10 @@ from adapters.discord._errors import ApiError, to_surface_error
 from adapters.discord._names import channel_of
 from adapters.discord._rest import Json, Rest, text_of
 from adapters.discord.inbound import said_in
-from adapters.discord.limits import LIMITS
+from adapters.discord.limits import LIMITS, draws
 from adapters.discord.markdown import to_content
 from adapters.discord.origin import Asked, ThreadStart, decode
-from core.chat import Limits, MessageRef, NotPermitted, Operation, Placement, PlacementGone, Said, Segment
+from core.chat import Draws, Limits, MessageRef, NotPermitted, Operation, Placement, PlacementGone, Said, Segment
 
 T = TypeVar("T")
 
@@ -69,9 +69,14 @@ class DiscordSurface:
     def limits(self) -> Limits:
         return LIMITS
 
-    def bucket(self, operation: Operation, placement: Placement) -> str:
+    def draws(self, operation: Operation, placement: Placement) -> Draws:
+        """A channel's own budget, and the bot's; what goes by an interaction's token draws on that one's alone."""
+        origin = decode(placement.origin)
+        by_token = isinstance(origin, Asked) and origin.token_lives(self._now())
         spot = self._places.get(placement.thread_id)
-        return f"discord:{spot.channel if spot else channel_of(placement.thread_id)}:{operation}"
+        channel = spot.channel if spot else channel_of(placement.thread_id)
+        interaction = origin.message if isinstance(origin, Asked) and by_token else ""
+        return draws(operation, channel, self._rest.learned, interaction)
 
     async def open(self, placement: Placement) -> None:
         if not isinstance(decode(placement.origin), Asked):

@@ -2,21 +2,35 @@
 
 segment   3,900 bytes: `chat.update` refuses a `text` above 4,000 with `msg_too_long` (docs.slack.dev, chat.update);
           peers have measured that bytes count (an answer of 4,000 bytes of emoji is refused).
-edit      `chat.update` is Tier 3, "50+ per minute" per workspace for all conversations together (docs.slack.dev,
-          "Rate limits"). A burst of 5 and 0.75 a second make at most 50 calls in any minute.
-post      `chat.postMessage` "generally allows posting one message per second per channel", short bursts tolerated.
-min_gap   a short answer should be seen to grow; after the burst the edit rate sets the pace of a longer one.
+update    `chat.update` is Tier 3, "50+ per minute" per workspace for all conversations together, and `chat.delete` too
+          (docs.slack.dev, "Rate limits", which says that bursts are tolerated). Two calls and a second are kept back:
+          Slack counts when a call arrives, we when it leaves.
+post      `chat.postMessage` "generally allows posting one message per second per channel", short bursts tolerated, and
+          "several hundred messages per minute" in a workspace (the same page); we take that for 300.
+min_gap   a short answer should be seen to grow; what a longer one may use, the shared budget says.
 """
 
 from __future__ import annotations
 
 from adapters.slack.markdown import wire_size
-from core.chat import Limits, Rate
+from adapters.slack.place import Place
+from core.chat import Bucket, Draws, Limits, Operation, Rate, Window
 
-LIMITS = Limits(
-    segment=3900,
-    measure=wire_size,
-    post=Rate(burst=3, per_s=1.0),
-    edit=Rate(burst=5, per_s=0.75),
-    min_gap_s=0.6,
-)
+LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.45)
+
+_TIER_3 = Window(48, 61.0)
+_POSTS_IN_CHANNEL = Rate(burst=3, per_s=0.95)
+_POSTS = Window(280, 61.0)
+
+
+def draws(operation: Operation, place: Place) -> Draws:
+    """Edits share one budget per workspace, and so do deletions; posts have one per channel and one over all."""
+    scope = f"slack:{place.team}"
+    match operation:
+        case "post":
+            channel = Bucket(f"chat.postMessage:{place.channel}", _POSTS_IN_CHANNEL)
+            return Draws(scope, (channel, Bucket("chat.postMessage", _POSTS)))
+        case "edit":
+            return Draws(scope, (Bucket("chat.update", _TIER_3),))
+        case "delete":
+            return Draws(scope, (Bucket("chat.delete", _TIER_3),))

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, code_of, surface_error
 from adapters.slack.inbound import Me, is_spoken, said_in
-from adapters.slack.limits import LIMITS
+from adapters.slack.limits import LIMITS, draws
 from adapters.slack.markdown import message
 from adapters.slack.marker import is_marked, key_of, marker
 from adapters.slack.place import Place, user_id
@@ -21,6 +21,7 @@ from adapters.slack.settings import StreamingMode
 from adapters.slack.streams import Streams
 from core.chat import (
     Directory,
+    Draws,
     Limits,
     MessageGone,
     MessageRef,
@@ -78,12 +79,8 @@ class SlackSurface:
     def limits(self) -> Limits:
         return LIMITS
 
-    def bucket(self, operation: Operation, placement: Placement) -> str:
-        """Edits share one budget per workspace, posts have one per channel; see limits.py."""
-        place = Place.of(placement.thread_id)
-        if operation == "edit":
-            return f"slack:{place.team}:chat.update"
-        return f"slack:{place.team}:{place.channel}:chat.postMessage"
+    def draws(self, operation: Operation, placement: Placement) -> Draws:
+        return draws(operation, Place.of(placement.thread_id))
 
     async def open(self, placement: Placement) -> None:
         """Nothing to make ready: a Slack thread is there as soon as something is posted in it."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.chat import Limits, MessageRef, Operation, Placement, Rate, Segment
+from core.chat import Bucket, Draws, Limits, MessageRef, Operation, Placement, Rate, Segment
 
-LIMITS = Limits(
-    segment=1_000_000, measure=len, post=Rate(burst=100, per_s=100), edit=Rate(burst=100, per_s=100), min_gap_s=0.05
-)
+LIMITS = Limits(segment=1_000_000, measure=len, min_gap_s=0.05)
+
+_DRAWS = Draws("terminal", (Bucket("write", Rate(burst=100, per_s=100)),))
 
 
 class TerminalSurface:
@@ -26,8 +26,8 @@ class TerminalSurface:
     def limits(self) -> Limits:
         return LIMITS
 
-    def bucket(self, operation: Operation, placement: Placement) -> str:
-        return f"terminal:{operation}"
+    def draws(self, operation: Operation, placement: Placement) -> Draws:
+        return _DRAWS
 
     async def open(self, placement: Placement) -> None:
         pass

@@ -6,6 +6,8 @@ from core.chat.message import Author, Message, Reach
 from core.errors import ConfigError, StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
 from core.replies.surface import (
+    Bucket,
+    Draws,
     Limits,
     MessageGone,
     MessageRef,
@@ -22,17 +24,20 @@ from core.replies.surface import (
     SurfaceError,
     SurfaceUnavailable,
     ToolCall,
+    Window,
 )
 from core.sessions import Rated, Vote
 
 __all__ = [
     "Adapter",
     "Author",
+    "Bucket",
     "ChannelId",
     "CommandCall",
     "CommandName",
     "ConfigError",
     "Directory",
+    "Draws",
     "Intake",
     "Limits",
     "Marks",
@@ -64,4 +69,5 @@ __all__ = [
     "UserId",
     "Verdict",
     "Vote",
+    "Window",
 ]

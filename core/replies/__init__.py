@@ -1,10 +1,13 @@
 """Markdown in, Segments out: splitting, pacing, the shared budget, and the one writer that posts and edits."""
 
-from core.replies.budget import RateBudget
+from core.replies.budget import Grant, LocalBudget, Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
 from core.replies.reply import Reply
+from core.replies.shared_budget import SharedBudget
 from core.replies.splitting import Splitter, closed
 from core.replies.surface import (
+    Bucket,
+    Draws,
     Limits,
     MessageGone,
     MessageRef,
@@ -22,13 +25,18 @@ from core.replies.surface import (
     SurfaceError,
     SurfaceUnavailable,
     ToolCall,
+    Window,
 )
 
 __all__ = [
+    "Bucket",
     "Controls",
     "Draft",
+    "Draws",
+    "Grant",
     "Layout",
     "Limits",
+    "LocalBudget",
     "MessageGone",
     "MessageRef",
     "NotPermitted",
@@ -36,17 +44,20 @@ __all__ = [
     "Perishable",
     "Placement",
     "PlacementGone",
+    "Priority",
     "Rate",
     "RateBudget",
     "RateLimited",
     "Reply",
     "Segment",
     "SegmentRejected",
+    "SharedBudget",
     "Splitter",
     "StoppedByPerson",
     "Surface",
     "SurfaceError",
     "SurfaceUnavailable",
     "ToolCall",
+    "Window",
     "closed",
 ]

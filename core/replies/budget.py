@@ -1,67 +1,277 @@
-"""RateBudget: when the next call to a platform may go, one token bucket for each budget the platform keeps.
+"""RateBudget: whether a call to a platform may go now, and if not, when to come back.
 
-Theory. A platform lets a burst of calls through and then a steady rate; who goes over it is refused for a
-while, and everybody who shares that budget with him. Interim edits are worth little, the first and the last
-text much. So interim calls may take only whole tokens that are there, while urgent calls may overdraw the
-bucket by its burst: the debt is paid by the interim calls that follow. A platform's own word (Retry-After)
-closes the bucket for everybody until then.
+Theory. A platform keeps budgets: so many calls of one kind for one workspace, channel or bot, whoever makes them and
+in whichever process. Whoever goes over one is refused for a while, and all who share it with him. So every call asks
+first, and the answer is `Grant(go=True)` or the moment to ask again.
 
-No waiting happens here: `when` says a time, and the caller sleeps.
+*Who goes first.* Interim edits are worth little, the first and the last text much. Each call has a Priority, and a
+share of the budget that it must leave untouched: a final text may use all of it, an interim edit leaves one place for
+each answer that is being written just now (up to half of the budget), because each of them will need one for its end.
+So finals land at once as long as they alone do not exhaust the budget.
+
+*How often one answer is edited.* With n answers alive, and places for one interim call every s seconds, each answer may
+go every n * s seconds: that is `Grant.gap_s`. While little of the budget is used the gap is much smaller (a short
+answer after a quiet time may use up what nobody else wanted), and it grows towards n * s as the use x of the budget
+grows to 1: gap = n * s * x ** 4. What was spent quickly is missing until its window has passed: so that a long answer
+does not stand still then, the gap also grows when the places that are left have to last for long. Answers are
+counted by their calls; one that makes none for a while, or whose process has died, is forgotten.
+
+*Who waits, waits in line.* A call that finds no place is told a time behind all who were told one before, of its own
+and of every higher priority. When it comes back at that time it need not stand in line again. So no answer starves,
+the one that was shown longest ago goes first, and nobody polls.
+
+*What the platform says* counts more than all this: Retry-After closes a bucket for everybody until then, and
+afterwards its places come back one by one, not all at once.
+
+No waiting happens here: times go in, times come out. `LocalBudget` is the budget of one process; `SharedBudget`
+(core.replies.shared_budget) does the same in Redis for all of them, with this one to fall back to.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import logging
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
 
-from core.replies.surface import Rate
+from core.replies.surface import Bucket, Draws, Rate, Window
+
+log = logging.getLogger(__name__)
+
+STEEPNESS = 4
+"""How suddenly the gap grows as the budget is used up; see above. Measured in `benchmarks/replies`."""
+
+ALIVE_S = 15.0
+"""How long an answer counts as alive after a call, beyond twice its gap."""
 
 _FORGET_AFTER_S = 600.0
+_ROUNDING = 1e-6
+
+
+class Priority(IntEnum):
+    """What a call is worth, best first. NOTICE: the end of an answer that was stopped or failed."""
+
+    FINAL = 0
+    FIRST = 1
+    NOTICE = 2
+    STATUS = 3
+    INTERIM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """go: the call may be made now, and is accounted for.  wait_s: if not, when to ask again.
+    gap_s: the time between two interim calls of one answer, as things stand."""
+
+    go: bool
+    wait_s: float
+    gap_s: float
+
+
+class RateBudget(Protocol):
+    """Shared by all Replies of a process. Nothing here raises: an answer is never lost for want of a budget."""
+
+    async def take(self, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
+        """Ask for one call now.
+
+        stream: names the Reply.  in_line: this call was told to come back, and this is the time it was told.
+        """
+        ...
+
+    def gap_s(self, draws: Draws) -> float:
+        """`Grant.gap_s` as last heard, without asking."""
+        ...
+
+    async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
+        """The platform refused a call: nothing goes on `bucket` (the first of `draws` if "") for that time."""
+        ...
+
+
+def spared(priority: Priority, alive: int, most: float) -> float:
+    """How many of the `most` places of a budget a call must leave untouched while `alive` answers are written."""
+    match priority:
+        case Priority.FINAL:
+            return 0
+        case Priority.FIRST:
+            return most // 12
+        case Priority.NOTICE:
+            return most // 8
+        case Priority.STATUS:
+            return most // 4
+        case _:
+            return min(alive, most // 2)
+
+
+def thrift(stretch: float) -> float:
+    """The gap that the places left ask for, in units of the even interval, if they must last `stretch` times longer
+    than even ones would: little at first, and from 3 on exactly as long as they must last."""
+    return stretch**3 / 9 if stretch < 3 else stretch
 
 
 @dataclass(slots=True)
-class _Bucket:
-    tokens: float
+class _Account:
+    """What is known of one bucket.
+
+    calls: when the calls of the running window went (Window).  tokens, at: what was left then (Rate).
+    alive: Replies, by the time until which they count.  lines: the last time that was told to each Priority.
+    gap: as it was after the last question.
+    """
+
+    quota: Rate | Window
     at: float
-    closed_until: float = 0.0
+    tokens: float
+    calls: list[float] = field(default_factory=list)
+    closed_until: float = -math.inf
+    alive: dict[str, float] = field(default_factory=dict)
+    gap: float = 0.0
+    lines: list[float] = field(default_factory=lambda: [-math.inf] * len(Priority))
+
+    def refresh(self, now: float) -> None:
+        if isinstance(self.quota, Window):
+            gone = now - self.quota.seconds + _ROUNDING
+            self.calls = [call for call in self.calls if call > gone]
+        else:
+            since = max(self.at, min(self.closed_until, now))  # a closed bucket does not fill
+            self.tokens = min(self.quota.burst, self.tokens + max(now - since, 0.0) * self.quota.per_s)
+        self.at = max(self.at, now)
+        self.alive = {stream: until for stream, until in self.alive.items() if until > now}
+
+    def _most(self) -> float:
+        return self.quota.calls if isinstance(self.quota, Window) else self.quota.burst
+
+    def _open_to(self, priority: Priority) -> float:
+        """How many of the places are open to calls of that priority, at least one."""
+        most = self._most()
+        return max(1.0, most - spared(priority, len(self.alive), most))
+
+    def _used(self) -> float:
+        return len(self.calls) if isinstance(self.quota, Window) else self.quota.burst - self.tokens
+
+    def _interval(self, priority: Priority) -> float:
+        """Seconds between two calls of that priority when they come evenly."""
+        if isinstance(self.quota, Window):
+            return self.quota.seconds / self._open_to(priority)
+        return 1.0 / self.quota.per_s
+
+    def opens_at(self, priority: Priority, now: float, *, in_line: bool) -> float:
+        """When the next call of that priority fits, `now` if it does already."""
+        mine, used = self._open_to(priority), self._used()
+        at = max(now, self.closed_until)
+        if isinstance(self.quota, Window):
+            if used >= mine:
+                at = max(at, self.calls[int(used - mine)] + self.quota.seconds)
+        else:
+            at = max(at, max(now, self.closed_until) + max(used + 1.0 - mine, 0.0) / self.quota.per_s)
+        if not in_line:
+            last = max(self.lines[: priority + 1])
+            if last > now:
+                at = max(at, last + self._interval(priority))
+            if at > now + _ROUNDING:
+                self.lines[priority] = max(self.lines[priority], at)
+        return at
+
+    def spend(self, now: float) -> None:
+        if isinstance(self.quota, Window):
+            self.calls.append(now)
+        else:
+            self.tokens -= 1.0
+
+    def gap_s(self, now: float) -> float:
+        mine, used, interval = self._open_to(Priority.INTERIM), self._used(), self._interval(Priority.INTERIM)
+        even = len(self.alive) * interval
+        gap = even * min(1.0, max(0.0, used / mine)) ** STEEPNESS
+        if isinstance(self.quota, Window) and self.calls and used < mine:
+            frees_in = self.calls[0] + self.quota.seconds - now
+            gap = max(gap, min(even * thrift(frees_in / (mine - used) / interval), frees_in))
+        return gap
+
+    def count(self, stream: str, priority: Priority, now: float) -> None:
+        if priority in (Priority.FINAL, Priority.NOTICE):
+            self.alive.pop(stream, None)
+        else:
+            self.alive[stream] = max(self.alive.get(stream, 0.0), now + ALIVE_S)
+
+    def close(self, now: float, until: float) -> None:
+        """Nothing goes before `until`; what was used then comes back evenly."""
+        self.closed_until = max(self.closed_until, until)
+        if isinstance(self.quota, Window):
+            seconds, missing = self.quota.seconds, self.quota.calls - len(self.calls)
+            start = self.closed_until - seconds
+            self.calls += [start + (place + 1) * seconds / self.quota.calls for place in range(missing)]
+            self.calls.sort()
+        else:
+            self.tokens = min(self.tokens, 0.0)
 
 
-class RateBudget:
-    """The budgets of one process. Times are loop times in seconds."""
+class LocalBudget:
+    """The budgets of one process. share: the part of each that this process may use. Times are loop times (s)."""
 
-    def __init__(self) -> None:
-        self._buckets: dict[str, _Bucket] = {}
+    def __init__(self, share: float = 1.0) -> None:
+        self._share = share
+        self._accounts: dict[tuple[str, str], _Account] = {}
+        self.refusals: Counter[str] = Counter()
+        """How often a platform has refused a call, by scope."""
 
-    def when(self, name: str, rate: Rate, now: float, *, urgent: bool) -> float:
-        """The earliest time for a call on `name`: `now` if it may go at once."""
-        bucket = self._refilled(name, rate, now)
-        missing = (1.0 - rate.burst if urgent else 1.0) - bucket.tokens
-        return max(now + max(missing, 0.0) / rate.per_s, bucket.closed_until)
+    async def take(self, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
+        return self.take_at(asyncio.get_running_loop().time(), draws, stream, priority, in_line=in_line)
 
-    def spend(self, name: str, rate: Rate, now: float) -> None:
-        """Account for one call that goes now."""
-        self._refilled(name, rate, now).tokens -= 1.0
+    def gap_s(self, draws: Draws) -> float:
+        accounts = (self._accounts.get((draws.scope, bucket.name)) for bucket in draws.buckets)
+        return max((account.gap for account in accounts if account is not None), default=0.0)
 
-    def close(self, name: str, rate: Rate, now: float, until: float) -> None:
-        """The platform refused a call and named a time. Nothing goes before, and the bucket starts from empty."""
-        bucket = self._refilled(name, rate, now)
-        bucket.closed_until = max(bucket.closed_until, until)
-        bucket.tokens = min(bucket.tokens, 0.0)
+    async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
+        self.refused_at(asyncio.get_running_loop().time(), draws, bucket, retry_after_s)
 
-    def _refilled(self, name: str, rate: Rate, now: float) -> _Bucket:
-        bucket = self._buckets.get(name)
-        if bucket is None:
+    def take_at(self, now: float, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
+        accounts = [self._account(draws.scope, bucket, now) for bucket in draws.buckets]
+        for account in accounts:
+            account.refresh(now)
+            account.count(stream, priority, now)
+        at = max(account.opens_at(priority, now, in_line=in_line) for account in accounts)
+        go = at <= now + _ROUNDING
+        for account in accounts:
+            if go:
+                account.spend(now)
+            account.gap = account.gap_s(now)
+        gap = max(account.gap for account in accounts)
+        wait = 0.0 if go else at - now
+        for account in accounts:
+            if stream in account.alive:
+                account.alive[stream] = now + wait + 2 * gap + ALIVE_S
+        return Grant(go, wait, gap)
+
+    def refused_at(self, now: float, draws: Draws, bucket: str, retry_after_s: float) -> None:
+        refused = bucket or draws.buckets[0].name
+        self.refusals[draws.scope] += 1
+        log.warning("budget.refused", extra={"scope": draws.scope, "bucket": refused, "seconds": retry_after_s})
+        for one in draws.buckets:
+            if one.name == refused:
+                account = self._account(draws.scope, one, now)
+                account.refresh(now)
+                account.close(now, now + retry_after_s)
+
+    def _account(self, scope: str, bucket: Bucket, now: float) -> _Account:
+        quota = _part(bucket.quota, self._share)
+        account = self._accounts.get((scope, bucket.name))
+        if account is None:
             self._forget_idle(now)
-            bucket = self._buckets[name] = _Bucket(rate.burst, now)
-        since = max(bucket.at, min(bucket.closed_until, now))  # a closed bucket does not fill
-        bucket.tokens = min(rate.burst, bucket.tokens + max(now - since, 0.0) * rate.per_s)
-        bucket.at = max(bucket.at, now)
-        return bucket
+            burst = quota.burst if isinstance(quota, Rate) else 0.0
+            account = self._accounts[scope, bucket.name] = _Account(quota, now, burst)
+        account.quota = quota  # what is known of it may have changed
+        return account
 
     def _forget_idle(self, now: float) -> None:
-        idle = [
-            name
-            for name, bucket in self._buckets.items()
-            if now - max(bucket.at, bucket.closed_until) > _FORGET_AFTER_S
-        ]
-        for name in idle:
-            del self._buckets[name]
+        for key, account in list(self._accounts.items()):
+            if now - max(account.at, account.closed_until) > _FORGET_AFTER_S:
+                del self._accounts[key]
+
+
+def _part(quota: Rate | Window, share: float) -> Rate | Window:
+    if share == 1.0:
+        return quota
+    if isinstance(quota, Window):
+        return Window(max(1, int(quota.calls * share)), quota.seconds)
+    return Rate(max(1.0, quota.burst * share), quota.per_s * share)

@@ -3,8 +3,8 @@
 What all Replies share, the platform's budget, is said by `core.replies.budget`; this says what one Reply adds to it:
 
     first text    held back for a moment, so that the first message is more than a syllable
-    growing text  no two edits of one message are closer than the gap
-    final text    waits for nothing
+    growing text  no two edits of one message are closer than the gap, nor two calls than the budget's fair gap
+    final text    waits for nothing but a place in the budget
     failed call   a pause that grows with each failure in a row; a final text is tried for a bounded time
 
 Drafts, confirmations, failures and loop times (s) go in, loop times come out; nothing here waits.
@@ -16,6 +16,7 @@ import math
 import random
 from collections.abc import Callable
 
+from core.replies.budget import Priority
 from core.replies.draft import Draft
 
 FIRST_TEXT_WAIT_S = 0.1
@@ -23,6 +24,9 @@ FIRST_TEXT_WAIT_S = 0.1
 
 FINAL_PATIENCE_S = 600.0
 """How long a final text is tried while the platform does not answer at all."""
+
+WAITED_LONG_S = 10.0
+"""A first text or a notice that has waited this long for its place is worth as much as a final text."""
 
 _BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -39,7 +43,9 @@ class Pacing:
         self._draft = Draft()
         self._text_since: float | None = None
         self._final_at: float | None = None
-        self._last_call: dict[int, float] = {}
+        self._last_calls: dict[int, float] = {}  # by place
+        self._last_call = -math.inf
+        self._told: tuple[float, Priority] | None = None
         self._failures = 0
         self._pause_until = -math.inf
         self.first_text_at: float | None = None
@@ -55,18 +61,38 @@ class Pacing:
             self._final_at = now
         return begins or draft.final
 
-    def urgent(self, *, anything_shown: bool) -> bool:
-        """Whether the next call shows the first of the Reply, its first text, or its end."""
-        return self._draft.final or not anything_shown or self._awaits_first_text()
+    def priority(self, now: float, *, anything_shown: bool) -> Priority:
+        """What the next call is worth."""
+        if self._draft.final and not (self._draft.notice and self._waits_since(self._final_at, now)):
+            return Priority.FINAL
+        if self._draft.final:
+            return Priority.NOTICE
+        if self._awaits_first_text():
+            return Priority.FIRST if self._waits_since(self._text_since, now) else Priority.FINAL
+        return Priority.INTERIM if anything_shown else Priority.STATUS
 
-    def due(self, place: int, now: float) -> float:
-        """The earliest time for a call on the Segment at `place`."""
+    def due(self, place: int, priority: Priority, now: float, gap_s: float) -> float:
+        """The earliest time to ask for a call on the Segment at `place`. gap_s: the fair gap of `RateBudget`."""
         due = max(now, self._pause_until)
+        if self.in_line(priority) and self._told is not None:
+            due = max(due, self._told[0])
         if self._draft.final:
             return due
         if self._text_since is not None and self._awaits_first_text():
             return max(due, self._text_since + FIRST_TEXT_WAIT_S)
-        return max(due, self._last_call.get(place, -math.inf) + self._min_gap_s)
+        return max(due, self._last_calls.get(place, -math.inf) + self._min_gap_s, self._last_call + gap_s)
+
+    def in_line(self, priority: Priority) -> bool:
+        """Whether a call of this priority has been told a time to come back at."""
+        return self._told is not None and self._told[1] == priority
+
+    def told(self, until: float, priority: Priority) -> None:
+        """The budget has no place before `until`."""
+        self._told = until, priority
+
+    def granted(self) -> None:
+        """The budget has given a place: the call will be made."""
+        self._told = None
 
     def says_something(self) -> bool:
         """Whether the newest Draft holds more than a status line."""
@@ -75,7 +101,7 @@ class Pacing:
     def confirmed(self, place: int, now: float, *, said: bool) -> None:
         """A call on the Segment at `place` has taken effect. said: what it showed held more than a status line."""
         self._failures, self._pause_until = 0, -math.inf
-        self._last_call[place] = now
+        self._last_calls[place] = self._last_call = now
         if said and self.first_text_at is None:
             self.first_text_at = now
 
@@ -88,6 +114,11 @@ class Pacing:
     def out_of_patience(self, now: float) -> bool:
         """Whether the final text has been tried for long enough."""
         return self._final_at is not None and now - self._final_at > FINAL_PATIENCE_S
+
+    @staticmethod
+    def _waits_since(since: float | None, now: float) -> bool:
+        """Whether that is not long ago yet."""
+        return since is None or now - since < WAITED_LONG_S
 
     def _has_text(self) -> bool:
         return bool(self._draft.text.strip())

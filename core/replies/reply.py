@@ -6,8 +6,8 @@ the fewest calls. There is one call in flight for a Reply; while it is, newer Dr
 newest text wins and nothing queues up. An unchanged Segment is never sent. Once a final Draft was given, `run`
 returns only when everything of it is shown, or the platform has made that impossible.
 
-A call is urgent if it shows the first text or belongs to the final Draft: it waits for nothing but the
-platform's own word. Every other call is interim and waits for its turn in the shared RateBudget.
+When a call is due, `core.replies.pacing` says for the Reply, and `core.replies.budget` for all Replies together: each
+call asks the budget first, once. What comes meanwhile is part of the call that is then made.
 
     Draft -> Layout -> [Segment]          should be shown
                           |  next_step    pure: which one call brings the two closer
@@ -25,17 +25,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from core.replies.budget import RateBudget
+from core.replies.budget import Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
 from core.replies.pacing import Pacing
 from core.replies.surface import (
+    Draws,
     MessageGone,
     MessageRef,
     NotPermitted,
     Perishable,
     Placement,
     PlacementGone,
-    Rate,
     RateLimited,
     Segment,
     SegmentRejected,
@@ -50,6 +50,9 @@ log = logging.getLogger(__name__)
 Delivery = Literal["shown", "undeliverable"]
 
 _GOODBYE_S = 5.0
+_RECONSIDER_S = 1.0
+"""How often a Reply that waits looks whether the gap has become smaller, because others have ended."""
+
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
 Posted = Callable[[Sequence[MessageRef]], Awaitable[None]]
@@ -161,21 +164,20 @@ class Reply:
         """Show Drafts until the final one is shown. Cancelling it lets a call in flight finish, within a bound."""
         while True:
             self._changed.clear()
-            step = next_step(self._segments(), self._shown, final=self._draft.final)
+            step = self._next_step()
             if step is None and self._draft.final:
                 return "shown"
-            step = step or self._upkeep()
             if step is None:
                 await self._news()
-            elif (wait := self._due(step) - self._now()) > _INSTANT_S:
-                await self._pass(wait)
-            else:
+            elif self._due(step) - self._now() > _INSTANT_S:
+                await self._pass_until_due(step)
+            elif (step := await self._admitted(step)) is not None:
                 if self._assured is not None:
                     await self._assured()
                 try:
                     await self._take(step)
                 except SurfaceError as exc:
-                    if self._give_up(step, exc):
+                    if await self._give_up(step, exc):
                         return "undeliverable"
 
     def _upkeep(self) -> Step | None:
@@ -196,12 +198,31 @@ class Reply:
             async with asyncio.timeout_at(None if until == math.inf else until):
                 await self._changed.wait()
 
-    async def _pass(self, seconds: float) -> None:
+    async def _pass_until_due(self, step: Step) -> None:
         """Let time pass; the Drafts that come meanwhile cost nothing, but for one that is worth waking up for."""
         self._hurry.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+        while not self._hurry.is_set() and (wait := self._due(step) - self._now()) > _INSTANT_S:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(wait, _RECONSIDER_S)):
+                    await self._hurry.wait()
+
+    async def _admitted(self, step: Step) -> Step | None:
+        """Ask the budget for a place; the step to take now, brought up to date, or None when it has to wait."""
+        priority = self._priority()
+        in_line = self._pacing.in_line(priority)
+        grant = await self._budget.take(self._draws(step), self._key, priority, in_line=in_line)
+        if not grant.go:
+            self._pacing.told(self._now() + grant.wait_s, priority)
+            return None
+        self._pacing.granted()
+        if self._changed.is_set():
+            newest = self._next_step()
+            return newest if newest is not None and newest.operation == step.operation else None
+        return step
+
+    def _next_step(self) -> Step | None:
+        step = next_step(self._segments(), self._shown, final=self._draft.final)
+        return step if step is not None or self._draft.final else self._upkeep()
 
     def _segments(self) -> list[Segment]:
         segments = self._layout.segments(self._draft)
@@ -212,20 +233,15 @@ class Reply:
 
     def _due(self, step: Step) -> float:
         """The earliest loop time for `step`."""
-        now = self._now()
-        name, rate = self._budget_of(step)
-        urgent = self._pacing.urgent(anything_shown=bool(self._shown))
-        return max(self._budget.when(name, rate, now, urgent=urgent), self._pacing.due(step.number, now))
+        return self._pacing.due(step.number, self._priority(), self._now(), self._budget.gap_s(self._draws(step)))
 
-    def _budget_of(self, step: Step) -> tuple[str, Rate]:
-        limits = self._surface.limits
-        if step.operation == "post":
-            return self._surface.bucket("post", self._placement), limits.post
-        return self._surface.bucket("edit", self._placement), limits.edit
+    def _priority(self) -> Priority:
+        return self._pacing.priority(self._now(), anything_shown=bool(self._shown))
+
+    def _draws(self, step: Step) -> Draws:
+        return self._surface.draws(step.operation, self._placement)
 
     async def _take(self, step: Step) -> None:
-        name, rate = self._budget_of(step)
-        self._budget.spend(name, rate, self._now())
         said = self._pacing.says_something()  # the Draft may change while the call is under way
         await _to_the_end(self._call(step))
         self._pacing.confirmed(step.number, self._now(), said=said)
@@ -276,7 +292,7 @@ class Reply:
         reposts = self._reposts.get(number, 0)
         return f"{self._key}-{number}" + (f"-{reposts}" if reposts else "")
 
-    def _give_up(self, step: Step, exc: SurfaceError) -> bool:
+    async def _give_up(self, step: Step, exc: SurfaceError) -> bool:
         """Note what `exc` means for what comes next; True when nothing more can be shown."""
         now = self._now()
         log.info(
@@ -291,8 +307,7 @@ class Reply:
         )
         match exc:
             case RateLimited():
-                name, rate = self._budget_of(step)
-                self._budget.close(name, rate, now, now + exc.retry_after_s)
+                await self._budget.refused(self._draws(step), exc.bucket, exc.retry_after_s)
             case StoppedByPerson():
                 self._stopped()
             case SurfaceUnavailable():

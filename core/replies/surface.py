@@ -20,7 +20,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from core.ids import ThreadId
 
-Operation = Literal["post", "edit"]
+Operation = Literal["post", "edit", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,38 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A token bucket: `burst` calls at once, refilled at `per_s` calls a second."""
+    """A leaky bucket: `burst` calls at once (at least 1), and `per_s` more each second."""
 
     burst: float
     per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `calls` in any `seconds`, all of them at once if need be."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One budget that a platform keeps. name: unique within its scope; calls that name the same one share it."""
+
+    name: str
+    quota: Rate | Window
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """The budgets that one call draws on, all at once.
+
+    scope: whose budgets they are, a workspace or a bot, with the platform in front; those of one scope are kept
+    together.  The first bucket is the narrowest: it is the one meant by a refusal that names none.
+    """
+
+    scope: str
+    buckets: tuple[Bucket, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +118,12 @@ class Limits:
     """What a platform allows, as its adapter documents it with sources.
 
     segment: the largest Segment, in the unit of `measure`.  measure: how the platform counts a Segment's
-    markdown once it is written for the wire (escapes included).  post, edit: the rate of each bucket that
-    `Surface.bucket` names.  min_gap_s: seconds between two interim edits of one message.
+    markdown once it is written for the wire (escapes included).  min_gap_s: seconds between two interim edits of one
+    message while the budget is ample; how often calls may go is said by `Surface.draws`.
     """
 
     segment: int
     measure: Callable[[str], int]
-    post: Rate
-    edit: Rate
     min_gap_s: float
 
 
@@ -107,8 +133,8 @@ class Surface(Protocol):
     @property
     def limits(self) -> Limits: ...
 
-    def bucket(self, operation: Operation, placement: Placement) -> str:
-        """The name of the rate bucket that a call for `placement` draws on; equal names share one budget."""
+    def draws(self, operation: Operation, placement: Placement) -> Draws:
+        """The rate budgets that a call for `placement` draws on."""
         ...
 
     async def open(self, placement: Placement) -> None:
@@ -157,11 +183,13 @@ class SurfaceError(Exception):
 
 
 class RateLimited(SurfaceError):
-    """The platform asks to wait `retry_after_s` seconds before the next call on this bucket."""
+    """The platform asks to wait `retry_after_s` seconds before the next call on the bucket called `bucket`, or on the
+    first that the call draws on."""
 
-    def __init__(self, message: str, retry_after_s: float) -> None:
+    def __init__(self, message: str, retry_after_s: float, bucket: str = "") -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.bucket = bucket
 
 
 class SurfaceUnavailable(SurfaceError):

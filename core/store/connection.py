@@ -37,6 +37,8 @@ SCRIPT_NAMES = (
     "beat",
     "begin",
     "compact",
+    "draw",
+    "draw_refused",
     "extend",
     "forget",
     "journal",

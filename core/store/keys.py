@@ -17,6 +17,9 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p7}:alive                  string: written to see whether Redis takes writes
     parley:{p0}:workers                sorted set: workers by when their last sign of life runs out
     parley:{p0}:sweep                  string: while it is there, somebody has looked for lost Sessions
+    parley:{rate:<scope>}:<bucket>:calls   sorted set: calls to a platform in the running window of one of its budgets
+    parley:{rate:<scope>}:<bucket>:alive   sorted set: Replies being written, by the time until which they count
+    parley:{rate:<scope>}:<bucket>:state   hash: what is left of the budget, until when the platform has closed it
     parley:{p7}:s:<thread>:last        string: what is needed to answer the newest Turn once more
     parley:{p7}:s:<thread>:places      set: the session's `parley:at:...` keys
     parley:{p7}:s:<thread>:ratings     hash: `of <turn>` says which row of the ledger counts that answer,
@@ -93,6 +96,11 @@ def usage_day(partition: int, scope: ScopeId, day: str) -> str:
 
 def recent_threads(channel: ChannelId, user: UserId) -> str:
     return f"parley:recent:{channel}:{user}"
+
+
+def budget(scope: str, bucket: str, part: str) -> str:
+    """part: calls, alive or state. All budgets of one scope share a slot, so that one step may draw on several."""
+    return f"parley:{{rate:{scope}}}:{bucket}:{part}"
 
 
 WORKERS = "parley:{p0}:workers"

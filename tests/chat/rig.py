@@ -22,7 +22,7 @@ from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import Worker
 from core.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from core.models.usage import Usage
-from core.replies import Limits, MessageRef, Operation, Placement, Rate, RateBudget, Segment
+from core.replies import Draws, Limits, LocalBudget, MessageRef, Operation, Placement, Rate, Segment
 from core.replies import pacing as pacing_module
 from core.replies import reply as reply_module
 from core.sessions import Leases, Mailboxes, Ratings, Retention
@@ -172,8 +172,8 @@ class Mortal:
     def limits(self) -> Limits:
         return self.world.limits
 
-    def bucket(self, operation: Operation, placement: Placement) -> str:
-        return self.world.bucket(operation, placement)
+    def draws(self, operation: Operation, placement: Placement) -> Draws:
+        return self.world.draws(operation, placement)
 
     async def open(self, placement: Placement) -> None:
         return None
@@ -234,7 +234,7 @@ class Rig:
     def __init__(self, store: Store, url: str) -> None:
         self.store = store
         self.url = url
-        self.world = ScriptedSurface(limits=Limits(500, len, Rate(500, 500), Rate(500, 500), min_gap_s=0.01))
+        self.world = ScriptedSurface(limits=Limits(500, len, min_gap_s=0.01), quota=Rate(500, 500))
         self.answerer = ScriptedAnswerer()
         self.retention = Retention()
         self.settings = TurnSettings()
@@ -272,7 +272,7 @@ class Rig:
             answerer or self.answerer,
             {"test": hands},
             Commands(store, Mailboxes(store, self.retention), admins=[]),
-            RateBudget(),
+            LocalBudget(),
             provider="openai",
             settings=self.settings,
             busy=self.desk.settings.busy,

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from adapters.discord._rest import Rest
+from adapters.discord.limits import InvalidRequests
 from adapters.discord.origin import Asked, ThreadStart, encode
 from adapters.discord.surface import DiscordSurface
 from core.chat import (
@@ -19,6 +20,7 @@ from core.chat import (
     NotPermitted,
     Placement,
     PlacementGone,
+    Rate,
     RateLimited,
     Segment,
     Surface,
@@ -154,7 +156,7 @@ async def test_a_mention_is_answered_in_a_new_thread(surface: DiscordSurface, wi
         "flags": 4,
         "components": [],
     }
-    assert port.bucket("edit", MENTION) == "discord:55:edit"
+    assert [bucket.name for bucket in port.draws("edit", MENTION).buckets] == ["55:edit", "global"]
     assert await port.find(MENTION, "key-1") is None
 
 
@@ -176,7 +178,7 @@ async def test_without_a_thread_the_answer_is_a_reply(
     assert ref == MessageRef("20", "777")
     assert wire.sent().count("POST /channels/20/messages/55/threads") == 1
     assert wire.calls[-1].body["message_reference"] == {"message_id": "55", "fail_if_not_exists": False}
-    assert surface.bucket("post", MENTION) == "discord:20:post"
+    assert surface.draws("post", MENTION).buckets[0].name == "20:post"
 
 
 async def test_a_thread_we_may_not_speak_in_is_left_for_the_channel(surface: DiscordSurface, wire: Wire) -> None:
@@ -234,9 +236,10 @@ async def test_a_global_limit_silences_everything(surface: DiscordSurface, wire:
     wire.on("POST /channels/30/messages", limited)
     with pytest.raises(RateLimited):
         await surface.post(IN_THREAD, Segment("hi"), "k")
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimited) as caught:
         await surface.edit(IN_THREAD, MessageRef("31", "5"), Segment("hi"))
     assert len(wire.calls) == 1
+    assert caught.value.bucket == surface.draws("edit", IN_THREAD).buckets[-1].name == "global"
 
 
 async def test_an_empty_bucket_is_left_alone(surface: DiscordSurface, wire: Wire) -> None:
@@ -246,6 +249,48 @@ async def test_an_empty_bucket_is_left_alone(surface: DiscordSurface, wire: Wire
     await surface.post(IN_THREAD, Segment("hi"), "k")
     with pytest.raises(RateLimited):
         await surface.post(IN_THREAD, Segment("hi"), "k2")
+
+
+async def test_the_size_of_a_bucket_is_learned_from_the_headers(surface: DiscordSurface, wire: Wire) -> None:
+    """Only the headers are binding: a smaller bucket is used with more care from the next call on."""
+    before = surface.draws("edit", IN_THREAD).buckets[0].quota
+    told = answer(200, {"id": "1"}, X_RateLimit_Limit="2", X_RateLimit_Remaining="1", X_RateLimit_Reset_After="1")
+    wire.on("PATCH /channels/30/messages/5", told)
+    await surface.edit(IN_THREAD, MessageRef("30", "5"), Segment("hi"))
+    learned = surface.draws("edit", IN_THREAD).buckets[0].quota
+    assert isinstance(before, Rate) and isinstance(learned, Rate)
+    assert learned.burst < 2 < before.burst and learned.per_s < before.per_s
+    assert surface.draws("post", IN_THREAD).buckets[0].quota == before, "posts have a bucket of their own"
+
+
+async def test_what_goes_by_an_interaction_draws_on_that_alone(surface: DiscordSurface) -> None:
+    """Calls with an interaction's token do not count to the bot's fifty a second."""
+    assert [bucket.name for bucket in surface.draws("edit", asked()).buckets] == ["interaction:66"]
+    assert [bucket.name for bucket in surface.draws("edit", IN_THREAD).buckets] == ["30:edit", "global"]
+
+
+async def test_too_many_invalid_requests_silence_the_process(
+    rest: Rest, surface: DiscordSurface, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10,000 of them in ten minutes and Discord shuts the address out, with every bot behind it."""
+    monkeypatch.setattr(rest, "_invalid", InvalidRequests(most=3))
+    for _ in range(3):
+        wire.refuse("PATCH /channels/30/messages/5", 403, 50013)
+        with pytest.raises(NotPermitted):
+            await surface.edit(IN_THREAD, MessageRef("30", "5"), Segment("hi"))
+    with pytest.raises(RateLimited) as caught:
+        await surface.edit(IN_THREAD, MessageRef("31", "5"), Segment("hi"))
+    assert 590 < caught.value.retry_after_s <= 600 and caught.value.bucket == "global"
+    assert len(wire.calls) == 3
+
+
+def test_old_invalid_requests_are_forgotten() -> None:
+    """The limit is one of ten minutes."""
+    invalid = InvalidRequests(most=2, seconds=600.0)
+    for now in (0.0, 500.0, 590.0):
+        invalid.note(now)
+    assert invalid.wait(600.0) == 500.0
+    assert invalid.wait(1101.0) == 0.0
 
 
 async def test_a_block_before_the_api_is_waited_out_for_minutes(surface: DiscordSurface, wire: Wire) -> None:

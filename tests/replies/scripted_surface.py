@@ -11,6 +11,8 @@ import looptime
 
 from core.ids import ThreadId
 from core.replies import (
+    Bucket,
+    Draws,
     Limits,
     MessageGone,
     MessageRef,
@@ -21,6 +23,7 @@ from core.replies import (
     SegmentRejected,
     SurfaceError,
     SurfaceUnavailable,
+    Window,
 )
 
 T = TypeVar("T")
@@ -83,9 +86,8 @@ class Call:
 class ScriptedSurface:
     """`faults` gives the Fault of each call in turn (None: all is well); `rules` judges one call by what it asks."""
 
-    limits: Limits = field(
-        default_factory=lambda: Limits(200, len, Rate(burst=3, per_s=1.0), Rate(burst=3, per_s=1.0), min_gap_s=1.0)
-    )
+    limits: Limits = field(default_factory=lambda: Limits(200, len, min_gap_s=1.0))
+    quota: Rate | Window = field(default_factory=lambda: Rate(burst=5, per_s=1.0))
     faults: Iterator[Fault | None] = field(default_factory=lambda: iter(()))
     rules: Callable[[str, str, str], Fault | None] = lambda operation, message, text: None
     latency_s: float = 0.0
@@ -118,8 +120,8 @@ class ScriptedSurface:
         async with asyncio.timeout(within_s), self.changed:
             await self.changed.wait_for(lambda: seen(self))
 
-    def bucket(self, operation: Operation, placement: Placement) -> str:
-        return operation
+    def draws(self, operation: Operation, placement: Placement) -> Draws:
+        return Draws("test", (Bucket(operation, self.quota),))
 
     async def open(self, placement: Placement) -> None:
         """Nothing to prepare."""

@@ -1,85 +1,188 @@
-"""The budget, with times as plain numbers."""
+"""The budget of one process, with times as plain numbers."""
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.replies import Rate, RateBudget
+from core.replies import Bucket, Draws, LocalBudget, Priority, Rate, Window
+from core.replies.budget import ALIVE_S, spared
 
 RATES = st.builds(Rate, st.floats(1, 20), st.floats(0.1, 20))
-STEPS = st.lists(st.tuples(st.floats(0, 3), st.booleans()), max_size=80)
-_ROUNDING = 1e-6
+WINDOWS = st.builds(Window, st.integers(1, 30), st.floats(1, 60))
+PRIORITIES = st.sampled_from(Priority)
+STEPS = st.lists(st.tuples(st.floats(0, 3), PRIORITIES), max_size=60)
+_ROUNDING = 1e-5
+FIFTY = Window(50, 60.0)
 
 
-def go(budget: RateBudget, rate: Rate, now: float, urgent: bool) -> float:
+def on(quota: Rate | Window) -> Draws:
+    return Draws("test", (Bucket("b", quota),))
+
+
+def go(budget: LocalBudget, draws: Draws, now: float, priority: Priority, stream: str = "s") -> float:
     """Wait as told, and call. Returns the time of the call."""
-    while (due := budget.when("b", rate, now, urgent=urgent)) > now + _ROUNDING:
-        now = due
-    budget.spend("b", rate, now)
+    in_line = False
+    while not (grant := budget.take_at(now, draws, stream, priority, in_line=in_line)).go:
+        assert grant.wait_s > 0
+        now, in_line = now + grant.wait_s, True
     return now
 
 
-@given(RATES, st.lists(st.floats(0, 3), max_size=80))
-def test_interim_calls_never_exceed_the_rate_in_any_window(rate: Rate, pauses: list[float]) -> None:
-    """What the platform promises to refuse must not be tried."""
-    budget, now, times = RateBudget(), 0.0, []
-    for pause in pauses:
-        now = go(budget, rate, now + pause, urgent=False)
+@given(WINDOWS, STEPS)
+def test_no_window_ever_holds_more_calls_than_it_may(window: Window, steps: list[tuple[float, Priority]]) -> None:
+    """What the platform promises to refuse must not be tried, not even for a final text."""
+    budget, now, times = LocalBudget(), 0.0, []
+    for pause, priority in steps:
+        now = go(budget, on(window), now + pause, priority)
+        times.append(now)
+    for first, start in enumerate(times[: -window.calls or None]):
+        if first + window.calls < len(times):
+            assert times[first + window.calls] - start >= window.seconds - _ROUNDING
+
+
+@given(RATES, STEPS)
+def test_calls_never_exceed_the_burst_and_the_rate(rate: Rate, steps: list[tuple[float, Priority]]) -> None:
+    """The same for a bucket that leaks."""
+    budget, now, times = LocalBudget(), 0.0, []
+    for pause, priority in steps:
+        now = go(budget, on(rate), now + pause, priority)
         times.append(now)
     for first, start in enumerate(times):
         for last in range(first, len(times)):
             assert last - first + 1 <= rate.burst + rate.per_s * (times[last] - start) + 1e-3
 
 
-@given(RATES, STEPS)
-def test_urgent_calls_overdraw_by_no_more_than_the_burst(rate: Rate, steps: list[tuple[float, bool]]) -> None:
-    """The debt is bounded, so that interim calls come back soon and the platform's window is not blown."""
-    budget, now, times = RateBudget(), 0.0, []
-    for pause, urgent in steps:
-        now = go(budget, rate, now + pause, urgent)
-        times.append(now)
-    for first, start in enumerate(times):
-        for last in range(first, len(times)):
-            assert last - first + 1 <= 2 * rate.burst + rate.per_s * (times[last] - start) + 1e-3
-
-
-@given(RATES, st.floats(0, 100), st.floats(0.01, 600), st.booleans())
-def test_a_closed_bucket_lets_nothing_through(rate: Rate, now: float, retry_after: float, urgent: bool) -> None:
+@given(RATES | WINDOWS, st.floats(0, 100), st.floats(0.01, 600), PRIORITIES)
+def test_a_closed_bucket_lets_nothing_through(
+    quota: Rate | Window, now: float, retry_after: float, priority: Priority
+) -> None:
     """The platform's own word counts for the most urgent call, too."""
-    budget = RateBudget()
-    budget.close("b", rate, now, now + retry_after)
-    assert budget.when("b", rate, now, urgent=urgent) >= now + retry_after
-    assert budget.when("b", rate, now + retry_after * 0.9, urgent=urgent) >= now + retry_after
-    budget.close("b", rate, now, now + retry_after / 2)
-    assert budget.when("b", rate, now, urgent=urgent) >= now + retry_after, "the later word does not shorten the wait"
+    budget, draws = LocalBudget(), on(quota)
+    budget.refused_at(now, draws, "", retry_after)
+    assert go(budget, draws, now, priority) >= now + retry_after - _ROUNDING
+    budget.refused_at(now, draws, "", retry_after / 2)
+    assert not budget.take_at(now + retry_after * 0.9, draws, "s", priority, in_line=True).go, "nothing shortens it"
 
 
 def test_after_a_wait_calls_trickle_and_do_not_burst() -> None:
     """Everybody who waited would call at once, and be refused again."""
-    budget, rate = RateBudget(), Rate(burst=5, per_s=1)
-    budget.close("b", rate, 0, 10)
-    times, now = [], 0.0
-    for _ in range(4):
-        now = go(budget, rate, now, urgent=False)
-        times.append(round(now, 6))
-    assert times == [11, 12, 13, 14]
+    for quota in (Rate(burst=5, per_s=1), Window(5, 5.0)):
+        budget, draws, times, now = LocalBudget(), on(quota), [], 0.0
+        budget.refused_at(now, draws, "", 10)
+        for number in range(4):
+            now = go(budget, draws, now, Priority.FINAL, str(number))
+            times.append(round(now, 5))
+        assert [later - earlier for earlier, later in itertools.pairwise(times)] == [1.0, 1.0, 1.0]
+        assert 10 <= times[0] <= 11
 
 
-def test_an_urgent_call_goes_while_interim_calls_wait() -> None:
-    """The first and the last text are worth much."""
-    budget, rate = RateBudget(), Rate(burst=2, per_s=1)
-    for _ in range(2):
-        budget.spend("b", rate, 0)
-    assert budget.when("b", rate, 0, urgent=False) == 1
-    assert budget.when("b", rate, 0, urgent=True) == 0
+def test_a_refusal_closes_the_bucket_it_names_and_no_other() -> None:
+    """A channel that is full says nothing of the bot, and the bot's own limit closes every channel."""
+    everything = Bucket("global", Rate(50, 50))
+    one, other = Draws("d", (Bucket("c1", Rate(5, 1)), everything)), Draws("d", (Bucket("c2", Rate(5, 1)), everything))
+    budget = LocalBudget()
+    budget.refused_at(0.0, one, "", 30.0)
+    assert budget.take_at(0.0, other, "s", Priority.FINAL, in_line=False).go
+    assert not budget.take_at(0.0, one, "s", Priority.FINAL, in_line=False).go
+    budget.refused_at(0.0, other, "global", 20.0)
+    assert not budget.take_at(1.0, other, "s", Priority.FINAL, in_line=False).go
+    assert budget.refusals == {"d": 2}
+
+
+def grow(budget: LocalBudget, draws: Draws, answers: int, seconds: float) -> list[int]:
+    """Let answers grow that always have something new to show. Returns how often each was shown."""
+    shown, told = [0] * answers, [0.01 * number for number in range(answers)]
+    last, in_line, now = [-1e9] * answers, [False] * answers, 0.0
+
+    def due(number: int) -> float:
+        return max(told[number], last[number] + max(0.5, budget.gap_s(draws)))
+
+    while (now := max(now, min(map(due, range(answers))))) < seconds:
+        number = min(range(answers), key=due)
+        grant = budget.take_at(now, draws, f"s{number}", Priority.INTERIM, in_line=in_line[number])
+        told[number], in_line[number] = now + grant.wait_s, not grant.go
+        if grant.go:
+            shown[number] += 1
+            last[number] = now
+    return shown
+
+
+def test_interim_calls_leave_a_place_for_the_end_of_each_answer() -> None:
+    """Ten answers grow for minutes; then all of them end in the same moment, and all ends are shown at once."""
+    budget, draws = LocalBudget(), on(FIFTY)
+    grow(budget, draws, 10, 200)
+    assert all(budget.take_at(200, draws, f"s{n}", Priority.FINAL, in_line=False).go for n in range(10))
+
+
+@pytest.mark.parametrize("quota", [FIFTY, Rate(5, 0.97)])
+def test_ten_answers_share_the_budget_evenly_and_use_it(quota: Rate | Window) -> None:
+    """No answer starves, none is shown much more often than another, and little of the budget is left over."""
+    shown = grow(LocalBudget(), on(quota), 10, 600)
+    assert max(shown) <= 1.25 * min(shown)
+    assert sum(shown) >= 0.9 * 40 * 10, "of fifty a minute ten are kept for the ends"
+
+
+def test_an_answer_after_a_quiet_time_may_use_what_nobody_wants() -> None:
+    """A short answer grows quickly; a long one slows down before the budget is gone, and in the end evens out."""
+    budget, draws, now, times = LocalBudget(), on(FIFTY), 1000.0, []
+    while now < 1900:
+        now = go(budget, draws, now, Priority.INTERIM)
+        times.append(now)
+        now += max(0.5, budget.gap_s(draws))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert gaps[:20] == pytest.approx([0.5] * 20)
+    assert max(gaps) < 5
+    assert max(gaps[-60:]) < 1.6
+
+
+def test_the_gap_grows_with_the_answers_alive_and_shrinks_when_they_are_gone() -> None:
+    """Also those whose process has died: nobody hears of them again, and they do not count for ever."""
+    budget, draws = LocalBudget(), on(Window(8, 8.0))
+    for number in range(7):
+        budget.take_at(0.0, draws, f"s{number}", Priority.FIRST, in_line=False)
+    crowded = budget.gap_s(draws)
+    budget.take_at(1.0, draws, "s0", Priority.FINAL, in_line=False)
+    assert budget.gap_s(draws) < crowded
+    budget.take_at(1.0 + ALIVE_S + 3 * crowded, draws, "s1", Priority.INTERIM, in_line=False)
+    alone = budget.gap_s(draws)
+    assert alone < crowded / 50
+
+
+def test_who_waits_is_served_in_the_order_of_asking_and_better_calls_before_all() -> None:
+    """A final text that comes last goes first; interim edits keep their order."""
+    budget, draws = LocalBudget(), on(Window(2, 10.0))
+    for number in range(2):
+        assert budget.take_at(0.0, draws, f"old{number}", Priority.FINAL, in_line=False).go
+    waits = [budget.take_at(1.0 + n, draws, f"s{n}", Priority.INTERIM, in_line=False) for n in range(3)]
+    told = [1.0 + n + grant.wait_s for n, grant in enumerate(waits)]
+    assert told == sorted(told) and told[0] >= 10.0
+    final = budget.take_at(5.0, draws, "end", Priority.FINAL, in_line=False)
+    assert 5.0 + final.wait_s == pytest.approx(10.0), "not behind those who have waited for less"
+
+
+@given(PRIORITIES, st.integers(0, 2000), st.floats(1, 300))
+def test_what_is_spared_grows_as_the_priority_falls(priority: Priority, alive: int, most: float) -> None:
+    """final > first > stop and error > status > interim, and at least half of the budget is for use."""
+    assert 0 <= spared(priority, alive, most) <= most / 2
+    ranks = [spared(one, 10_000, most) for one in Priority]
+    assert ranks == sorted(ranks)
+
+
+def test_a_share_of_a_budget_is_smaller_in_every_way() -> None:
+    """What a process allows itself that cannot ask the others."""
+    budget = LocalBudget(share=0.5)
+    granted = [budget.take_at(0.0, on(Window(10, 60)), "s", Priority.FINAL, in_line=False).go for _ in range(10)]
+    assert sum(granted) == 5
 
 
 def test_buckets_do_not_share_and_idle_ones_are_forgotten() -> None:
     """A process that meets a thousand channels a day must not remember them all."""
-    budget, rate = RateBudget(), Rate(burst=1, per_s=1)
+    budget, rate = LocalBudget(), Rate(burst=1, per_s=1)
     for number in range(1000):
-        budget.spend(f"b{number}", rate, number)
-    assert budget.when("new", rate, 1000, urgent=False) == 1000
-    budget.spend("other", rate, 100_000)
-    assert budget.when("b999", rate, 100_000, urgent=False) == 100_000
+        assert budget.take_at(number, Draws("d", (Bucket(f"b{number}", rate),)), "s", Priority.FIRST, in_line=False).go
+    budget.take_at(100_000.0, Draws("d", (Bucket("other", rate),)), "s", Priority.FIRST, in_line=False)
+    assert len(budget._accounts) == 1

@@ -16,6 +16,7 @@ from core.replies import (
     Draft,
     Layout,
     Limits,
+    LocalBudget,
     MessageGone,
     MessageRef,
     NotPermitted,
@@ -30,7 +31,8 @@ from core.replies import (
 from core.replies.reply import REFUSED_NOTICE, Delivery
 from tests.replies.scripted_surface import LOST_AFTER, LOST_BEFORE, PLACEMENT, Fault, ScriptedSurface, in_virtual_time
 
-WIDE = Limits(200, len, Rate(50, 50), Rate(50, 50), min_gap_s=1.0)
+AMPLE = Rate(50, 50)
+WIDE = Limits(200, len, 1.0)
 
 
 def make_reply(
@@ -47,7 +49,7 @@ def make_reply(
     return Reply(
         surface,
         PLACEMENT,
-        budget or RateBudget(),
+        budget or LocalBudget(),
         key="turn",
         controls=Controls(stop="STOP"),
         posted=posted,
@@ -117,7 +119,7 @@ def test_one_call_is_in_flight_and_the_newest_text_wins() -> None:
     """A slow platform must not make calls queue up, nor show an old text after a new one."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=Limits(2000, len, Rate(50, 50), Rate(50, 50), 0.0), latency_s=0.7)
+        surface = ScriptedSurface(quota=AMPLE, limits=Limits(2000, len, 0.0), latency_s=0.7)
         reply = make_reply(surface)
         async with writing(reply) as task:
             text = await say(reply, 100)
@@ -136,7 +138,7 @@ def test_identical_text_is_never_sent() -> None:
     """An edit that changes nothing costs a call of the budget."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         reply = make_reply(surface)
         async with writing(reply) as task:
             for _ in range(20):
@@ -155,7 +157,7 @@ def test_interim_edits_are_never_closer_than_the_gap() -> None:
     """The gap is what leaves room for other answers."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=Limits(5000, len, Rate(50, 50), Rate(50, 50), 1.3))
+        surface = ScriptedSurface(quota=AMPLE, limits=Limits(5000, len, 1.3))
         reply = make_reply(surface)
         async with writing(reply) as task:
             text = await say(reply, 300)
@@ -171,7 +173,7 @@ def test_the_stop_button_is_on_the_last_message_only_and_goes_at_the_end() -> No
     """Several Stop buttons for one answer would puzzle; one on a finished answer does nothing."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         reply = make_reply(surface)
         async with writing(reply) as task:
             text = await say(reply, 90, 0.2)
@@ -192,7 +194,7 @@ def test_nothing_is_sent_while_the_platform_says_wait_and_the_end_still_arrives(
     writes the answer is not slowed down."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         loop = asyncio.get_running_loop()
         surface.rules = lambda operation, _, __: (
             Fault(RateLimited("ratelimited", wait_s)) if operation == "edit" and loop.time() < for_s else None
@@ -215,7 +217,7 @@ def test_a_late_draft_after_the_final_one_is_dropped() -> None:
     """Scenario 14: a Delta that comes late must not undo the end, and is no message of its own."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         reply = make_reply(surface)
         async with writing(reply) as task:
             reply.show(Draft("the end", final=True))
@@ -232,7 +234,7 @@ def test_a_post_whose_answer_was_lost_is_looked_for_and_not_doubled() -> None:
 
     async def story() -> None:
         noted: list[list[str]] = []
-        surface = ScriptedSurface(limits=WIDE, faults=iter([LOST_AFTER, LOST_BEFORE]))
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([LOST_AFTER, LOST_BEFORE]))
         reply = make_reply(surface, noted)
         async with writing(reply) as task:
             reply.show(Draft("hello", final=True))
@@ -248,7 +250,7 @@ def test_a_post_that_did_not_arrive_is_repeated() -> None:
     """Looked for, not found: then it is safe to post again."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE, faults=iter([LOST_BEFORE, None, LOST_BEFORE, None]))
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([LOST_BEFORE, None, LOST_BEFORE, None]))
         reply = make_reply(surface)
         async with writing(reply) as task:
             reply.show(Draft("hello", final=True))
@@ -263,7 +265,7 @@ def test_a_lost_post_is_found_also_when_another_message_was_deleted_meanwhile() 
     """The name under which a post is looked for must not depend on what happens to other messages."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         reply = make_reply(surface)
         async with writing(reply) as task:
             first = "a" * 190 + "\n"
@@ -285,7 +287,7 @@ def test_a_message_deleted_in_the_middle_is_left_alone_until_the_answer_is_final
     """Whoever deleted a growing answer does not want it back each second, but the answer must not be lost."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         reply = make_reply(surface)
         async with writing(reply) as task:
             text = await say(reply, 5)
@@ -303,7 +305,7 @@ def test_a_message_deleted_each_time_is_not_posted_for_ever() -> None:
     """A moderator's bot that deletes everything must win."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         surface.rules = lambda operation, _, __: Fault(MessageGone("gone")) if operation == "edit" else None
         reply = make_reply(surface, shown=[MessageRef("C1", "old")])
         async with writing(reply) as task:
@@ -319,7 +321,7 @@ def test_what_cannot_be_delivered_ends_the_writer(error: NotPermitted | Placemen
     """There is nobody to tell: say so to the Turn, and end."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE, rules=lambda *_: Fault(error))
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, rules=lambda *_: Fault(error))
         reply = make_reply(surface)
         async with writing(reply) as task:
             reply.show(Draft("hello"))
@@ -333,7 +335,7 @@ def test_a_refused_part_is_replaced_by_a_line_that_says_so_and_the_rest_is_shown
     """One part that moderation refuses must not take the others with it."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         surface.rules = lambda _, __, text: Fault(SegmentRejected("blocked")) if "bad" in text else None
         reply = make_reply(surface)
         text = "good " * 30 + "\n\n" + "bad " * 30 + "\n\n" + "fine " * 30
@@ -350,7 +352,7 @@ def test_a_platform_that_is_away_for_a_minute_gets_the_final_text_when_it_is_bac
     """No answer is given up for a short outage, and the outage is not filled with calls."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         loop = asyncio.get_running_loop()
         surface.rules = lambda *_: LOST_BEFORE if loop.time() < 60 else None
         reply = make_reply(surface)
@@ -368,7 +370,7 @@ def test_a_platform_that_never_answers_does_not_hold_the_session_for_ever() -> N
     """After ten minutes the Turn ends, so that the thread can go on."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE, rules=lambda *_: LOST_BEFORE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, rules=lambda *_: LOST_BEFORE)
         reply = make_reply(surface)
         async with writing(reply) as task:
             reply.show(Draft("hello", final=True))
@@ -383,7 +385,7 @@ def test_cancelling_during_a_post_leaves_nothing_running_and_notes_the_message()
 
     async def story() -> None:
         noted: list[list[str]] = []
-        surface = ScriptedSurface(limits=WIDE, latency_s=2.0)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, latency_s=2.0)
         reply = make_reply(surface, noted)
         task = asyncio.create_task(reply.run())
         reply.show(Draft("hello"))
@@ -401,7 +403,7 @@ def test_cancelling_during_a_call_that_hangs_ends_within_the_bound() -> None:
     """A platform that hangs must not hold up a shutdown."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE, latency_s=1000.0)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, latency_s=1000.0)
         reply = make_reply(surface)
         task = asyncio.create_task(reply.run())
         reply.show(Draft("hello"))
@@ -418,7 +420,7 @@ def test_cancelling_twice_leaves_nothing_running() -> None:
     """A second cancellation must not part the writer from the call it waits for."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE, latency_s=1000.0)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, latency_s=1000.0)
         reply = make_reply(surface)
         task = asyncio.create_task(reply.run())
         reply.show(Draft("hello"))
@@ -437,7 +439,7 @@ def test_another_attempt_goes_on_in_the_messages_of_the_first() -> None:
     """A worker died after it had posted two messages: the answer ends up in these, without a third."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         text = "x" * 150 + "\n" + "y" * 150
         first = make_reply(surface)
         async with writing(first):
@@ -457,7 +459,7 @@ def test_another_attempt_finds_the_message_that_the_first_could_not_note() -> No
     """The worker was killed between the platform's effect and the note of it: no second copy may appear."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE, faults=iter([LOST_AFTER]))
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([LOST_AFTER]))
         first = make_reply(surface)
         async with writing(first):
             first.show(Draft("hello"))
@@ -475,7 +477,7 @@ def test_a_post_that_was_clearly_refused_is_not_looked_for() -> None:
     """Looking costs a call of a budget that is short already."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE, faults=iter([Fault(RateLimited("ratelimited", 1.0))]))
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([Fault(RateLimited("ratelimited", 1.0))]))
         reply = make_reply(surface)
         async with writing(reply) as task:
             reply.show(Draft("hello", final=True))
@@ -489,7 +491,7 @@ def test_messages_that_a_shorter_answer_does_not_need_are_taken_away() -> None:
     """A second attempt may be shorter: the tail of the first one must not stand there."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=WIDE)
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
         noted: list[list[str]] = []
         first = make_reply(surface)
         async with writing(first) as task:
@@ -534,7 +536,7 @@ def test_whatever_fails_the_final_text_is_shown_once(
     """The last state is always reached, by as many messages as it needs, with no second copy of any of them."""
 
     async def story() -> None:
-        surface = ScriptedSurface(limits=Limits(100, len, Rate(3, 1), Rate(3, 1), 1.0))
+        surface = ScriptedSurface(quota=AMPLE, limits=Limits(100, len, 1.0))
         queue = iter(script)
 
         def rule(operation: str, message: str, text: str) -> Fault | None:

@@ -15,7 +15,7 @@ from adapters.slack._web import Web
 from adapters.slack.inbound import Me
 from adapters.slack.settings import StreamingMode
 from core.chat import MessageRef, Placement, ThreadId
-from core.replies import Controls, Draft, RateBudget, Reply
+from core.replies import Controls, Draft, LocalBudget, Reply
 from core.replies.reply import Delivery
 
 CONTROLS = Controls(stop="turn#1", retry="turn#1")
@@ -60,7 +60,7 @@ class Chat:
         reply = Reply(
             surface or self.surface,
             self.placement,
-            RateBudget(),
+            LocalBudget(),
             key=key,
             controls=CONTROLS,
             posted=posted,

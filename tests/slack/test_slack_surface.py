@@ -17,6 +17,7 @@ from core.chat import (
     MessageGone,
     MessageRef,
     NotPermitted,
+    Operation,
     Placement,
     PlacementGone,
     RateLimited,
@@ -27,6 +28,7 @@ from core.chat import (
     SurfaceUnavailable,
     ThreadId,
 )
+from core.replies import LocalBudget, Priority
 
 HOSTILE = (
     "<!here> <!channel> <@U0EMUADA> <!subteam^S1> `<!everyone>` @channel &lt;!here&gt;\n\n```\n<!channel>\n```\n"
@@ -279,36 +281,55 @@ async def test_a_status_comes_and_goes_and_is_given_up_when_forbidden(
     assert len(emulator.calls("assistant.threads.setStatus")) == asked
 
 
-def test_edits_share_a_bucket_and_posts_have_one_per_channel(surface: SlackSurface) -> None:
-    """Slack counts chat.update for the whole workspace and chat.postMessage for each channel."""
-    here, there = Placement(ThreadId("slack:T1:C1:1.1")), Placement(ThreadId("slack:T1:C2:2.2"))
-    assert surface.bucket("edit", here) == surface.bucket("edit", there) == "slack:T1:chat.update"
-    assert surface.bucket("post", here) == "slack:T1:C1:chat.postMessage" != surface.bucket("post", there)
+def test_edits_share_a_bucket_and_posts_have_one_per_channel_and_one_over_all(surface: SlackSurface) -> None:
+    """Slack counts chat.update for the whole workspace, chat.postMessage for each channel and in all."""
+
+    def names(operation: Operation, thread: str) -> list[str]:
+        return [bucket.name for bucket in surface.draws(operation, Placement(ThreadId(thread))).buckets]
+
+    here, there = "slack:T1:C1:1.1", "slack:T1:C2:2.2"
+    assert names("edit", here) == names("edit", there) == ["chat.update"]
+    assert names("post", here) == ["chat.postMessage:C1", "chat.postMessage"]
+    assert names("post", there) == ["chat.postMessage:C2", "chat.postMessage"]
+    assert names("delete", here) == ["chat.delete"]
+    assert surface.draws("edit", Placement(ThreadId(here))).scope == "slack:T1"
     with pytest.raises(ValueError):
-        surface.bucket("edit", Placement(ThreadId("discord:1:2:3")))
+        surface.draws("edit", Placement(ThreadId("discord:1:2:3")))
 
 
-async def test_the_edit_rate_is_never_refused(
+class Budgeted:
+    """Asks the budget before each call, on the emulator's clock."""
+
+    def __init__(self, surface: SlackSurface, placement: Placement, emulator: SlackEmulator) -> None:
+        self._surface, self._placement, self._emulator = surface, placement, emulator
+        self._budget, self._now = LocalBudget(), 0.0
+
+    def wait(self, operation: Operation, priority: Priority) -> None:
+        draws, in_line = self._surface.draws(operation, self._placement), False
+        while not (grant := self._budget.take_at(self._now, draws, "s", priority, in_line=in_line)).go:
+            self._now, in_line = self._now + grant.wait_s, True
+            self._emulator.advance(grant.wait_s)
+
+
+async def test_edits_within_the_budget_are_never_refused(
     surface: SlackSurface, placement: Placement, emulator: SlackEmulator
 ) -> None:
-    """Five at once and then one each 1/0.75 s is what Tier 3 allows, minute after minute."""
+    """As many as fit at once, and then as Tier 3 allows, minute after minute; interim edits and final ones."""
     ref = await surface.post(placement, Segment("0"), "k")
-    rate = surface.limits.edit
+    budgeted = Budgeted(surface, placement, emulator)
     for number in range(150):
-        if number >= rate.burst:
-            emulator.advance(1 / rate.per_s)
+        budgeted.wait("edit", Priority.FINAL if number % 3 else Priority.INTERIM)
         await surface.edit(placement, ref, Segment(str(number)))
     assert emulator.rate_limited.get("chat.update", 0) == 0
 
 
-async def test_the_post_rate_is_never_refused(
+async def test_posts_within_the_budget_are_never_refused(
     surface: SlackSurface, placement: Placement, emulator: SlackEmulator
 ) -> None:
     """A long answer is several messages in one channel."""
-    rate = surface.limits.post
+    budgeted = Budgeted(surface, placement, emulator)
     for number in range(40):
-        if number >= rate.burst:
-            emulator.advance(1 / rate.per_s)
+        budgeted.wait("post", Priority.FIRST if number else Priority.FINAL)
         await surface.post(placement, Segment(str(number)), f"k{number}")
     assert emulator.rate_limited.get("chat.postMessage", 0) == 0
     assert len(emulator.bot_messages()) == 40

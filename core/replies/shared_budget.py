@@ -1,0 +1,96 @@
+"""SharedBudget: one budget for all replicas, in Redis; see `core.replies.budget` for what it decides.
+
+One call to a platform costs one round trip to Redis, made when the call is due; whoever is refused is told when to come
+back, and how long the gap between two edits is just now costs nothing to ask (`gap_s`). When Redis does not answer at
+once, this process goes on with half of each budget on its own, which two replicas may do at the same time, and
+tries Redis again after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+from core.errors import StoreUnavailable
+from core.replies.budget import ALIVE_S, STEEPNESS, Grant, LocalBudget, Priority
+from core.replies.surface import Bucket, Draws, Window
+from core.store import Store, keys
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 0.5
+"""How long Redis may take over one answer."""
+
+AWAY_S = 5.0
+"""How long it is left alone after it has not answered."""
+
+_SHARE_ALONE = 0.5
+_REMEMBERED = 4096
+
+
+class SharedBudget:
+    """Implements `core.replies.budget.RateBudget` over Redis."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._alone = LocalBudget(_SHARE_ALONE)
+        self._away_until = 0.0
+        self._gaps: OrderedDict[Draws, float] = OrderedDict()
+
+    @property
+    def refusals(self) -> Counter[str]:
+        """How often a platform has refused a call of this process, by scope."""
+        return self._alone.refusals
+
+    async def take(self, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
+        args: list[str | int] = [stream, int(priority), int(in_line), STEEPNESS, str(ALIVE_S), ""]
+        for bucket in draws.buckets:
+            args += _quota(bucket)
+        names = [_key(draws, bucket, part) for bucket in draws.buckets for part in ("calls", "alive", "state")]
+        answer = await self._asked("draw", names, args)
+        if answer is None:
+            grant = await self._alone.take(draws, stream, priority, in_line=in_line)
+        else:
+            grant = Grant(answer[0] == "1", float(answer[1]), float(answer[2]))
+        self._gaps[draws] = grant.gap_s
+        self._gaps.move_to_end(draws)
+        if len(self._gaps) > _REMEMBERED:
+            self._gaps.popitem(last=False)
+        return grant
+
+    def gap_s(self, draws: Draws) -> float:
+        return self._gaps.get(draws, 0.0)
+
+    async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
+        await self._alone.refused(draws, bucket, retry_after_s)
+        for one in draws.buckets:
+            if one.name == (bucket or draws.buckets[0].name):
+                names = [_key(draws, one, part) for part in ("calls", "state")]
+                await self._asked("draw_refused", names, [str(retry_after_s), "", *_quota(one)])
+
+    async def _asked(self, script: str, names: Sequence[str], args: Sequence[str | int]) -> list[str] | None:
+        """What Redis answers, None when it does not in time."""
+        now = asyncio.get_running_loop().time()
+        if now < self._away_until:
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                answer: list[str] = await self._store.script(script, names, args)
+                return answer
+        except (StoreUnavailable, TimeoutError) as exc:
+            self._away_until = now + AWAY_S
+            log.warning("budget.alone", extra={"seconds": AWAY_S, "reason": str(exc) or "no answer in time"})
+            return None
+
+
+def _key(draws: Draws, bucket: Bucket, part: str) -> str:
+    return keys.budget(draws.scope, bucket.name, part)
+
+
+def _quota(bucket: Bucket) -> tuple[str, str, str]:
+    quota = bucket.quota
+    if isinstance(quota, Window):
+        return "window", str(quota.calls), str(quota.seconds)
+    return "rate", str(quota.burst), str(quota.per_s)

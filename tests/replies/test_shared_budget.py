@@ -1,0 +1,126 @@
+"""The budget of all processes, in a real Redis: it decides as the local one does, and outlives Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.replies import Bucket, Draws, LocalBudget, Priority, Rate, SharedBudget, Window
+from core.replies import shared_budget as module
+from core.replies.budget import ALIVE_S, STEEPNESS
+from core.store import EmbeddedRedis, Store, keys
+
+CHANNEL, EVERYTHING = Bucket("c1:edit", Rate(4.5, 0.97)), Bucket("global", Rate(10, 36))
+UPDATES = Bucket("chat.update", Window(12, 60.0))
+DRAWS = [Draws("discord", (CHANNEL, EVERYTHING)), Draws("slack:T1", (UPDATES,)), Draws("discord", (EVERYTHING,))]
+
+
+Ask = tuple[float, int, int, Priority, bool]
+ASKS = st.lists(
+    st.tuples(
+        st.floats(0, 4).map(lambda s: round(s, 3)),
+        st.integers(0, len(DRAWS) - 1),
+        st.integers(0, 5),
+        st.sampled_from(Priority),
+        st.booleans(),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asks=ASKS, refusals=st.lists(st.tuples(st.integers(0, 59), st.floats(0.1, 30)), max_size=3))
+def test_redis_decides_as_one_process_would(redis_url: str, asks: list[Ask], refusals: list[tuple[int, float]]) -> None:
+    """The script and the class are one theory: the same questions at the same times get the same answers."""
+
+    async def story() -> None:
+        store, local, now = await Store.open(redis_url), LocalBudget(), 1_700_000_000.0
+        await store.redis.flushall()
+        closing = dict(refusals)
+        for number, (pause, which, stream, priority, in_line) in enumerate(asks):
+            now, draws = round(now + pause, 3), DRAWS[which]
+            if number in closing:
+                first = draws.buckets[0]
+                names = [keys.budget(draws.scope, first.name, part) for part in ("calls", "state")]
+                await store.script("draw_refused", names, [str(closing[number]), str(now), *module._quota(first)])
+                local.refused_at(now, draws, "", closing[number])
+            names = [
+                keys.budget(draws.scope, b.name, part) for b in draws.buckets for part in ("calls", "alive", "state")
+            ]
+            head = [f"s{stream}", int(priority), int(in_line), STEEPNESS, str(ALIVE_S), str(now)]
+            quotas = [one for bucket in draws.buckets for one in module._quota(bucket)]
+            shared = await store.script("draw", names, [*head, *quotas])
+            grant = local.take_at(now, draws, f"s{stream}", priority, in_line=in_line)
+            assert (shared[0] == "1") == grant.go
+            assert [float(shared[1]), float(shared[2])] == pytest.approx([grant.wait_s, grant.gap_s], abs=1e-3)
+        await store.aclose()
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(story())
+
+
+async def test_two_replicas_share_one_budget(store: Store, redis_url: str) -> None:
+    """Each would have sent all of it by itself."""
+    other_store = await Store.open(redis_url)
+    budgets = [SharedBudget(store), SharedBudget(other_store)]
+    draws = Draws("slack:T2", (UPDATES,))
+    grants = [await budgets[n % 2].take(draws, f"s{n}", Priority.FINAL, in_line=False) for n in range(20)]
+    assert sum(grant.go for grant in grants) == 12
+    assert all(grant.wait_s > 0 for grant in grants[12:])
+    await budgets[0].refused(draws, "", 300.0)
+    told = await budgets[1].take(draws, "s", Priority.FINAL, in_line=False)
+    assert told.wait_s > 299, "what the platform told one replica, the other knows"
+    assert budgets[0].refusals == {"slack:T2": 1}
+    await other_store.aclose()
+
+
+async def test_answers_on_another_replica_widen_the_gap(store: Store, redis_url: str) -> None:
+    """The gap between interim edits follows the number of answers alive over all replicas."""
+    other_store = await Store.open(redis_url)
+    here, there = SharedBudget(store), SharedBudget(other_store)
+    draws = Draws("slack:T3", (UPDATES,))
+    alone = (await here.take(draws, "mine", Priority.INTERIM, in_line=False)).gap_s
+    for number in range(5):
+        await there.take(draws, f"theirs{number}", Priority.FIRST, in_line=False)
+    crowded = (await here.take(draws, "mine", Priority.INTERIM, in_line=False)).gap_s
+    assert crowded > 6 * alone and here.gap_s(draws) == crowded
+    await other_store.aclose()
+
+
+async def test_every_key_goes_away_by_itself_and_those_of_a_scope_share_a_slot(store: Store) -> None:
+    """A channel nobody talks in any more leaves nothing behind; one script may touch only one slot of a Cluster."""
+    budget = SharedBudget(store)
+    for draws in DRAWS:
+        await budget.take(draws, "s", Priority.INTERIM, in_line=False)
+        await budget.refused(draws, "", 30.0)
+    names = [name async for name in store.names("*")]
+    assert len(names) >= 6
+    for name in names:
+        assert 600 <= await store.redis.ttl(name) <= 3600
+        assert name.partition("}")[0] in ("parley:{rate:discord", "parley:{rate:slack:T1")
+
+
+async def test_a_redis_that_is_away_does_not_hold_up_an_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The process goes on by itself with a careful share, asks no more for a while, and returns to Redis after that."""
+    server = EmbeddedRedis(tmp_path)
+    async with server:
+        store = await Store.open(server.url)
+        budget, draws = SharedBudget(store), Draws("slack:T4", (UPDATES,))
+        assert (await budget.take(draws, "s", Priority.INTERIM, in_line=False)).go
+    began = time.monotonic()
+    grants = [await budget.take(draws, "s", Priority.FINAL, in_line=False) for _ in range(12)]
+    assert sum(grant.go for grant in grants) == 6, "half of the budget"
+    assert time.monotonic() - began < 2 * module.PATIENCE_S, "Redis is asked once, not twelve times"
+    assert [record.message for record in caplog.records if record.message.startswith("budget")] == ["budget.alone"]
+    async with EmbeddedRedis(tmp_path):
+        budget._away_until = 0.0
+        assert (await budget.take(draws, "s", Priority.FINAL, in_line=False)).go
+        assert await store.redis.exists(keys.budget("slack:T4", "chat.update", "calls"))
+        await store.aclose()
