@@ -45,6 +45,8 @@ class SSEParser:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events `chunk` completes. Raises EventTooLong."""
+        if self._is_whole_event(chunk):
+            return [ServerSentEvent("", chunk[6:-2])]
         if not self._started:
             chunk = self._without_bom(chunk)
         if self._after_cr and chunk:
@@ -55,8 +57,6 @@ class SSEParser:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = chunk.split(b"\n")
-        if len(lines) == 3 and self._is_whole_event(lines):
-            return [ServerSentEvent("", lines[0][6:])]
         events: list[ServerSentEvent] = []
         rest = lines.pop()
         for line in lines:
@@ -72,12 +72,16 @@ class SSEParser:
                 raise self._too_long()
         return events
 
-    def _is_whole_event(self, lines: list[bytes]) -> bool:
-        """Whether the pieces of a chunk are one line of data and the end of its event: as most chunks come."""
+    def _is_whole_event(self, chunk: bytes) -> bool:
+        """Whether `chunk` is one line of data and the end of its event, as most are that come by themselves."""
         return (
-            not (lines[1] or lines[2] or self._line or self._data or self._event)
-            and lines[0].startswith(b"data: ")
-            and len(lines[0]) <= self._limit
+            chunk.startswith(b"data: ")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk.endswith(b"\n\n")
+            and self._started
+            and not (self._line or self._data or self._event or self._after_cr)
+            and len(chunk) <= self._limit + 2
+            and b"\r" not in chunk
         )
 
     def finish(self) -> list[ServerSentEvent]:
