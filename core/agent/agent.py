@@ -25,7 +25,7 @@ from core.agent._run import EndStrategy, Plan, Run
 from core.agent._tracing import instrumented, run_span, tracer_of
 from core.agent.events import Record, RunEvents
 from core.agent.instrumentation import InstrumentationSettings
-from core.agent.nodes import AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
+from core.agent.nodes import AgentNode, AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
 from core.agent.response import RunEvent
 from core.agent.result import AgentRunResult, StreamedRunResult
 from core.agent.sync_events import SyncRunEvents
@@ -44,6 +44,8 @@ Prompt: TypeAlias = str | Sequence[UserContent]
 Texts: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., Any]]
 MARKDOWN = "Use markdown to format your answers."
 OtherDataT = TypeVar("OtherDataT")
+T = TypeVar("T")
+S = TypeVar("S")
 NO_MODEL = "`model` must be set either when creating the agent or when calling it."
 
 
@@ -290,7 +292,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         usage: Usage | None = None,
         infer_name: bool = True,
         run_timeout: float | None = None,
-    ) -> AbstractAsyncContextManager[StreamedRunResult[ResultDataT]]: ...
+    ) -> AbstractAsyncContextManager[StreamedRunResult[AgentDepsT, ResultDataT]]: ...
 
     @overload
     def run_stream(
@@ -306,7 +308,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         usage: Usage | None = None,
         infer_name: bool = True,
         run_timeout: float | None = None,
-    ) -> AbstractAsyncContextManager[StreamedRunResult[OtherDataT]]: ...
+    ) -> AbstractAsyncContextManager[StreamedRunResult[AgentDepsT, OtherDataT]]: ...
 
     @asynccontextmanager
     async def run_stream(
@@ -330,7 +332,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
             user_prompt, result_type, message_history, model, deps, model_settings, usage_limits, usage, run_timeout
         )
         run = self._start(asked, stream=True)
-        result: StreamedRunResult[Any] = StreamedRunResult(run, run.events())
+        result: StreamedRunResult[AgentDepsT, Any] = StreamedRunResult(run, run.events())
         with run_span(run):
             try:
                 await result.open()
@@ -352,7 +354,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         usage: Usage | None = None,
         infer_name: bool = True,
         run_timeout: float | None = None,
-    ) -> AbstractAsyncContextManager[AgentRun[ResultDataT]]: ...
+    ) -> AbstractAsyncContextManager[AgentRun[AgentDepsT, ResultDataT]]: ...
 
     @overload
     def iter(
@@ -368,7 +370,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         usage: Usage | None = None,
         infer_name: bool = True,
         run_timeout: float | None = None,
-    ) -> AbstractAsyncContextManager[AgentRun[OtherDataT]]: ...
+    ) -> AbstractAsyncContextManager[AgentRun[AgentDepsT, OtherDataT]]: ...
 
     @asynccontextmanager
     async def iter(
@@ -409,19 +411,19 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         Agent._instrument_all = instrument
 
     @staticmethod
-    def is_user_prompt_node(node: object) -> TypeGuard[UserPromptNode]:
+    def is_user_prompt_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[UserPromptNode[T, S]]:
         return isinstance(node, UserPromptNode)
 
     @staticmethod
-    def is_model_request_node(node: object) -> TypeGuard[ModelRequestNode]:
+    def is_model_request_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[ModelRequestNode[T, S]]:
         return isinstance(node, ModelRequestNode)
 
     @staticmethod
-    def is_call_tools_node(node: object) -> TypeGuard[CallToolsNode]:
+    def is_call_tools_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[CallToolsNode[T, S]]:
         return isinstance(node, CallToolsNode)
 
     @staticmethod
-    def is_end_node(node: object) -> TypeGuard[End[Any]]:
+    def is_end_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[End[S]]:
         return isinstance(node, End)
 
     def print_response(self, user_prompt: Prompt | None = None, *, stream: bool = False, **options: Any) -> None:

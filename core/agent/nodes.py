@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
+from typing import Any, Generic, TypeAlias
 
 import pydantic
 from typing_extensions import TypeVar
 
 from core.agent._run import FinalResult, LoopEvent, Run
 from core.agent.result import AgentRunResult, StreamedRunResult
+from core.agent.tools import AgentDepsT
 from core.messages import (
     FinalResultEvent,
     FunctionToolCallEvent,
@@ -49,27 +49,23 @@ class End(Generic[ResultDataT]):
 
 
 @dataclass
-class UserPromptNode:
+class UserPromptNode(Generic[AgentDepsT, ResultDataT]):
     """The prompt, before anything was done with it."""
-
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # as in annotations of code written for the first face
 
     user_prompt: str | Sequence[UserContent]
 
-    async def run(self, run: Run[Any]) -> ModelRequestNode:
+    async def run(self, run: Run[Any]) -> ModelRequestNode[AgentDepsT, ResultDataT]:
         return ModelRequestNode(await run.first_request())
 
 
 @dataclass
-class ModelRequestNode:
+class ModelRequestNode(Generic[AgentDepsT, ResultDataT]):
     """A request about to be sent."""
-
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     request: ModelRequest
     _asked: bool = field(default=False, repr=False, compare=False)
 
-    async def run(self, run: Run[Any]) -> CallToolsNode:
+    async def run(self, run: Run[Any]) -> CallToolsNode[AgentDepsT, ResultDataT]:
         """Ask the model, unless `stream` has."""
         if not self._asked:
             self._asked = True
@@ -82,29 +78,27 @@ class ModelRequestNode:
         return CallToolsNode(response)
 
     @asynccontextmanager
-    async def stream(self, ctx: Run[Any]) -> AsyncIterator[AgentStream]:
+    async def stream(self, ctx: Run[Any]) -> AsyncIterator[AgentStream[AgentDepsT, ResultDataT]]:
         """Ask the model and read its response as it comes; what is not read when the context ends is read then."""
         if self._asked:
             raise UserError("This request was sent already")
         self._asked = True
         async with aclosing(ctx.ask(self.request, stream=True)) as events:
-            stream = AgentStream(ctx, events)
+            stream: AgentStream[AgentDepsT, ResultDataT] = AgentStream(ctx, events)
             yield stream
             async for _ in events:
                 pass
 
 
 @dataclass
-class CallToolsNode:
+class CallToolsNode(Generic[AgentDepsT, ResultDataT]):
     """A response about to be acted on."""
-
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     model_response: ModelResponse
     _parts: list[ModelRequestPart] = field(default_factory=list, repr=False, compare=False)
     _handled: bool = field(default=False, repr=False, compare=False)
 
-    async def run(self, run: Run[Any]) -> ModelRequestNode | End[Any]:
+    async def run(self, run: Run[Any]) -> ModelRequestNode[AgentDepsT, ResultDataT] | End[ResultDataT]:
         """Run the tools the response calls, unless `stream` has."""
         if not self._handled:
             async with self.stream(run) as events:
@@ -139,13 +133,15 @@ async def _calls(
             yield event
 
 
-AgentNode: TypeAlias = UserPromptNode | ModelRequestNode | CallToolsNode
+AgentNode: TypeAlias = (
+    UserPromptNode[AgentDepsT, ResultDataT]
+    | ModelRequestNode[AgentDepsT, ResultDataT]
+    | CallToolsNode[AgentDepsT, ResultDataT]
+)
 
 
-class AgentStream:
+class AgentStream(Generic[AgentDepsT, ResultDataT]):
     """One response while it streams: iterate for its events, or take its output as it grows."""
-
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     def __init__(self, run: Run[Any], events: AsyncGenerator[LoopEvent, None]) -> None:
         self._run = run
@@ -162,7 +158,7 @@ class AgentStream:
 
         Nothing, if the response cannot be the result of the run. Raises pydantic.ValidationError and ModelRetry.
         """
-        result: StreamedRunResult[Any] = StreamedRunResult(self._run, self._events)
+        result: StreamedRunResult[AgentDepsT, Any] = StreamedRunResult(self._run, self._events)
         async for response in self.stream_responses(debounce_by=debounce_by):
             if not self._final:
                 continue
@@ -176,7 +172,7 @@ class AgentStream:
 
     async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[ModelResponse]:
         """The response so far after each event, or after all the events within `debounce_by` seconds."""
-        result: StreamedRunResult[Any] = StreamedRunResult(self._run, self._events)
+        result: StreamedRunResult[AgentDepsT, Any] = StreamedRunResult(self._run, self._events)
         async with aclosing(result.grouped(debounce_by)) as groups:
             async for _ in groups:
                 assert self._streamed is not None
@@ -206,25 +202,19 @@ class AgentStream:
         return None
 
 
-class AgentRun(Generic[ResultDataT]):
+class AgentRun(Generic[AgentDepsT, ResultDataT]):
     """A run that its caller drives: iterate over it for its nodes, or go on from `next_node` with `next`.
 
     Iteration begins with what comes of the prompt, the first ModelRequestNode; `next_node` is the UserPromptNode then.
     """
 
-    if not TYPE_CHECKING:  # code written for the first face names the deps too
-
-        def __class_getitem__(cls, parameters: Any) -> Any:
-            both = isinstance(parameters, tuple) and len(parameters) == 2
-            return super().__class_getitem__(parameters[1] if both else parameters)
-
     def __init__(self, run: Run[ResultDataT]) -> None:
         self.ctx = run
-        self._next: AgentNode | End[ResultDataT] = UserPromptNode(run.plan.prompt)
+        self._next: AgentNode[AgentDepsT, ResultDataT] | End[ResultDataT] = UserPromptNode(run.plan.prompt)
         self._deadline: float | None = None
 
     @property
-    def next_node(self) -> AgentNode | End[ResultDataT]:
+    def next_node(self) -> AgentNode[AgentDepsT, ResultDataT] | End[ResultDataT]:
         """The node that runs next."""
         return self._next
 
@@ -248,7 +238,9 @@ class AgentRun(Generic[ResultDataT]):
         """What the run has used so far."""
         return self.ctx.usage
 
-    async def next(self, node: AgentNode) -> AgentNode | End[ResultDataT]:
+    async def next(
+        self, node: AgentNode[AgentDepsT, ResultDataT]
+    ) -> AgentNode[AgentDepsT, ResultDataT] | End[ResultDataT]:
         """Run `node`; the node after it. Raises RunTimeout when the run's time is up."""
         if isinstance(node, End):
             raise TypeError("The run is over; there is no node after its End")
@@ -275,10 +267,10 @@ class AgentRun(Generic[ResultDataT]):
         """
         return self.ctx.steer(content)
 
-    def __aiter__(self) -> AsyncIterator[AgentNode | End[ResultDataT]]:
+    def __aiter__(self) -> AsyncIterator[AgentNode[AgentDepsT, ResultDataT] | End[ResultDataT]]:
         return self
 
-    async def __anext__(self) -> AgentNode | End[ResultDataT]:
+    async def __anext__(self) -> AgentNode[AgentDepsT, ResultDataT] | End[ResultDataT]:
         if isinstance(self._next, End):
             raise StopAsyncIteration
         return await self.next(self._next)

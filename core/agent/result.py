@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import Generic, cast
 
 import pydantic
 from typing_extensions import TypeVar
 
 from core.agent._run import FinalResult, LoopEvent, ResponseEnded, Run
 from core.agent.response import RunResponse
+from core.agent.tools import AgentDepsT
 from core.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
@@ -26,6 +27,7 @@ from core.messages import (
     TextPartDelta,
     ToolCallPart,
     ToolReturnPart,
+    UserContent,
 )
 from core.models.errors import ModelRetry, UnexpectedModelBehavior, UserError
 from core.models.usage import Usage
@@ -89,18 +91,12 @@ class AgentRunResult(RunResponse, Generic[ResultDataT]):
         raise LookupError(f"No tool call found with tool name {name!r}.")
 
 
-class StreamedRunResult(Generic[ResultDataT]):
+class StreamedRunResult(Generic[AgentDepsT, ResultDataT]):
     """A run that streams. It is given out when the first thing that can be shown arrives, or the run is over.
 
     Text streams at once. It is the result only when its response ends without a tool call; otherwise it was said on the
     way, and streaming goes on with the next response, after an empty line.
     """
-
-    if not TYPE_CHECKING:  # code written for the first face names the deps too
-
-        def __class_getitem__(cls, parameters: Any) -> Any:
-            both = isinstance(parameters, tuple) and len(parameters) == 2
-            return super().__class_getitem__(parameters[1] if both else parameters)
 
     def __init__(self, run: Run[ResultDataT], events: AsyncIterator[LoopEvent]) -> None:
         self._run = run
@@ -229,6 +225,13 @@ class StreamedRunResult(Generic[ResultDataT]):
     def new_messages_json(self, *, result_tool_return_content: str | None = None) -> bytes:
         messages = self.new_messages(result_tool_return_content=result_tool_return_content)
         return ModelMessagesTypeAdapter.dump_json(messages)
+
+    def steer(self, content: str | Sequence[UserContent]) -> bool:
+        """Say something to the model in its next request, as if the person had spoken again.
+
+        Would the run end, it goes on instead. False when it is over already: then it is for the next run to say.
+        """
+        return self._run.steer(content)
 
     async def open(self) -> None:
         """Go on to the first text or result, so that a run that fails before raises here."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from core.messages import (
@@ -23,7 +24,7 @@ from core.messages import (
 )
 from core.models.errors import UnexpectedModelBehavior
 
-__all__ = ["ResponseParts"]
+__all__ = ["NamedParts", "ResponseParts"]
 
 
 @dataclass(slots=True)
@@ -142,6 +143,20 @@ class ResponseParts:
             return PartStartEvent(call.index, call.part())
         return PartDeltaEvent(call.index, ToolCallPartDelta(name or None, args or None, call_id))
 
+    def whole_call(
+        self, key: Hashable, name: str, args: str | dict[str, Any], call_id: str | None
+    ) -> ModelResponseStreamEvent:
+        """A tool call that has come whole, in place of what there was of it."""
+        known = self._calls.get(key)
+        call = self._calls[key] = _Call(len(self._parts) if known is None else known.index, name, announced=True)
+        call.add_args(args)
+        call.call_id = call_id
+        self._parts[call.index : call.index + 1] = [call]
+        return PartStartEvent(call.index, call.part())
+
+    def has_call(self, key: Hashable) -> bool:
+        return key in self._calls
+
     def sign(self, signature: str) -> None:
         """Keep a signature that came by itself with what it signs: the last part, of several calls the first one."""
         at = len(self._parts) - 1
@@ -155,3 +170,64 @@ class ResponseParts:
     def parts(self) -> list[ModelResponsePart]:
         """What there is so far; a call without a name is not there yet."""
         return [part.part() for part in self._parts if not isinstance(part, _Call) or part.announced]
+
+    @cached_property
+    def named(self) -> NamedParts:
+        """The same parts under the names of the first face."""
+        return NamedParts(self._parts, self)
+
+
+class NamedParts:
+    """Grows parts as pydantic-ai 0.0.40 does: each is known by what the vendor calls it, None meaning the last one."""
+
+    def __init__(self, held: list[_Text | _Thinking | _Call], parts: ResponseParts) -> None:
+        self._held = held
+        self._parts = parts
+        self._texts: dict[Hashable, _Text] = {}
+        self._call: Hashable = None  # by which the last call is known
+
+    def get_parts(self) -> list[ModelResponsePart]:
+        return self._parts.parts()
+
+    def handle_text_delta(self, *, vendor_part_id: Hashable | None, content: str) -> ModelResponseStreamEvent:
+        """More text. Raises UnexpectedModelBehavior when the name is that of a tool call."""
+        if vendor_part_id is None:
+            return self._parts.text(content)
+        if (known := self._texts.get(vendor_part_id)) is not None:
+            known.content.fragments.append(content)
+            return PartDeltaEvent(known.index, TextPartDelta(content))
+        if self._parts.has_call(vendor_part_id):
+            raise UnexpectedModelBehavior(f"Cannot apply a text delta to the tool call {vendor_part_id!r}")
+        new = self._texts[vendor_part_id] = _Text(len(self._held), _Growing([content]))
+        self._held.append(new)
+        return PartStartEvent(new.index, TextPart(content))
+
+    def handle_tool_call_delta(
+        self,
+        *,
+        vendor_part_id: Hashable | None,
+        tool_name: str | None,
+        args: str | dict[str, Any] | None,
+        tool_call_id: str | None,
+    ) -> ModelResponseStreamEvent | None:
+        """More of a tool call; None while its name is not known. Without a name of either kind it goes on with the
+        last call."""
+        if vendor_part_id is not None:
+            if vendor_part_id in self._texts:
+                raise UnexpectedModelBehavior(f"Cannot apply a tool call delta to the text {vendor_part_id!r}")
+            self._call = vendor_part_id
+        elif tool_name or not (self._held and isinstance(self._held[-1], _Call)):
+            self._call = object()
+        return self._parts.call(self._call, name=tool_name, args=args, call_id=tool_call_id)
+
+    def handle_tool_call_part(
+        self,
+        *,
+        vendor_part_id: Hashable | None,
+        tool_name: str,
+        args: str | dict[str, Any],
+        tool_call_id: str | None = None,
+    ) -> ModelResponseStreamEvent:
+        """A whole tool call, in place of what was known under the name."""
+        self._call = object() if vendor_part_id is None else vendor_part_id
+        return self._parts.whole_call(self._call, tool_name, args, tool_call_id)

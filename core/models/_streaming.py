@@ -48,7 +48,6 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
     def __init__(
         self, reply: Reply, limits: Limits, model_name: str, reads: Callable[[ResponseParts, str], ReaderT]
     ) -> None:
-        super().__init__()
         self._reader = reads(self.parts, model_name)
         self._reply = reply
         self._limits = limits

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
-from core.models._parts import ResponseParts
+from core.models._parts import NamedParts, ResponseParts
 from core.models.settings import ModelSettings
 from core.models.usage import Usage
 
@@ -48,16 +48,33 @@ class ModelRequestParameters:
 class StreamedResponse(ABC):
     """A response while it arrives: iterate over it once for its events, ask `get()` at any time for what is there."""
 
-    def __init__(self) -> None:
+    parts: ResponseParts
+    finish_reason: str | None
+    _usage: Usage
+    _timestamp: datetime
+    _events: AsyncIterator[ModelResponseStreamEvent] | None
+
+    def __new__(cls, *args: object, **options: object) -> Self:
+        """Begins empty. Here, because subclasses are often dataclasses, whose `__init__` calls no other."""
+        self = super().__new__(cls)
         self.parts = ResponseParts()
-        self.finish_reason: str | None = None
+        self.finish_reason = None
         self._usage = Usage()
         self._timestamp = datetime.now(tz=UTC)
-        self._events: AsyncIterator[ModelResponseStreamEvent] | None = None
+        self._events = None
+        return self
 
-    @abstractmethod
     def _iterate(self) -> AsyncIterator[ModelResponseStreamEvent]:
         """The events of this response, in order."""
+        return self._get_event_iterator()
+
+    def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        """`_iterate`, as it is called in code written for the first face; there `_parts_manager` makes the events."""
+        raise NotImplementedError(f"{type(self).__name__} says of no events: it needs `_get_event_iterator`")
+
+    @property
+    def _parts_manager(self) -> NamedParts:
+        return self.parts.named
 
     def __aiter__(self) -> AsyncIterator[ModelResponseStreamEvent]:
         """The events; a second iteration goes on where the first one stopped."""

@@ -75,7 +75,6 @@ class DemoStreamedResponse(StreamedResponse):
     """An answer, a word at a time."""
 
     def __init__(self, parts: list[ModelResponsePart], usage: Usage, pace: float) -> None:
-        super().__init__()
         self._whole = parts
         self._usage = usage
         self._pace = pace

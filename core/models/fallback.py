@@ -205,7 +205,6 @@ class FallbackStreamedResponse(StreamedResponse):
     """The answer of one model; or of several, one after the other, as one."""
 
     def __init__(self, asked: _Asked, current: StreamedResponse, first: ModelResponseStreamEvent | None) -> None:
-        super().__init__()
         self._asked = asked
         self._current = current
         self._first = first

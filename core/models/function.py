@@ -119,7 +119,6 @@ class FunctionStreamedResponse(StreamedResponse):
     """A response out of text and pieces of tool calls."""
 
     def __init__(self, model_name: str, pieces: AsyncIterator[str | DeltaToolCalls], usage: Usage) -> None:
-        super().__init__()
         self._name = model_name
         self._pieces = pieces
         self._usage = usage

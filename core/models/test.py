@@ -146,7 +146,6 @@ class TestStreamedResponse(StreamedResponse):
     __test__ = False
 
     def __init__(self, response: ModelResponse, usage: Usage) -> None:
-        super().__init__()
         self._response = response
         self._usage = usage
 

@@ -165,6 +165,15 @@ async def test_a_run_that_would_end_goes_on_with_what_was_steered() -> None:
     assert isinstance(said, UserPromptPart) and said.content == "What else?"
 
 
+async def test_a_typed_stream_is_steered_too() -> None:
+    model = Scripted(["first", "."], ["second"])
+    async with Agent(model).run_stream("go") as result:
+        assert result.steer("What else?")
+        assert [text async for text in result.stream_text(debounce_by=None)][-1] == "first.\n\nsecond"
+        assert await result.get_data() == "second" and not result.steer("late")
+    assert model.requests[1][-1].parts[0].content == "What else?"
+
+
 async def test_a_result_of_a_tool_is_taken_back_when_the_run_is_steered() -> None:
     model = Scripted([call("final_result", '{"response": 1}')], [call("final_result", '{"response": 2}')])
     async with Agent(model, result_type=int).iter("go") as run:

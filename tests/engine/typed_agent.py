@@ -9,7 +9,7 @@ from typing import assert_type
 from pydantic import BaseModel
 
 from core import Agent, AgentRunResult, ModelRetry, RunContext, StreamedRunResult, Tool
-from core.agent import AgentRun, RunEvents
+from core.agent import AgentRun, AgentStream, FinalResult, ModelRequestNode, RunEvents
 from core.tools import ToolDefinition
 
 
@@ -35,16 +35,30 @@ async def results() -> None:
     assert_type((await typed.run("x", deps=Deps("Ada"), result_type=int)).data, int)
     assert_type(typed.run("x", deps=Deps("Ada"), stream=True), RunEvents)
     async with typed.run_stream("x", deps=Deps("Ada")) as stream:
-        assert_type(stream, StreamedRunResult[City])
+        assert_type(stream, StreamedRunResult[Deps, City])
         assert_type(await stream.get_data(), City)
         async for city in stream.stream():
             assert_type(city, City)
     async with typed.run_stream("x", deps=Deps("Ada"), result_type=bool) as other:
         assert_type(await other.get_data(), bool)
     async with typed.iter("x", deps=Deps("Ada")) as run:
-        assert_type(run, AgentRun[City])
+        assert_type(run, AgentRun[Deps, City])
+        async for node in run:
+            if Agent.is_model_request_node(node):
+                assert_type(node, ModelRequestNode[Deps, City])
+                async with node.stream(run.ctx) as events:
+                    assert_type(events, AgentStream[Deps, City])
+            elif Agent.is_end_node(node):
+                assert_type(node.data, FinalResult[City])
     assert_type(typed.run_sync("x", deps=Deps("Ada")).data, City)
     assert_type(typed.run_sync("x", deps=Deps("Ada"), result_type=int).data, int)
+
+
+async def shown(stream: StreamedRunResult[Deps, City], agent: Agent[Deps, City]) -> City:
+    """Functions that take results of the first face name the deps as well."""
+    async with agent.run_stream("x", deps=Deps("Ada")) as other:
+        stream = other
+    return await stream.get_data()
 
 
 async def wrong_deps() -> None:
