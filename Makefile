@@ -14,6 +14,7 @@ help:
 	@echo "make demo     the demo: local Slack and Discord, one web page"
 	@echo "make test     every test, with everything they need"
 	@echo "make chaos    three minutes in which everything dies; make chaos ARGS='--seed 7' for another way"
+	@echo "make test-deep  the property tests of replies with thousands of examples"
 	@echo "make check    format, lint, types, import rules"
 	@echo "make bench    measure: first text, memory, start"
 	@echo "make bench-engine  measure the engine beside other engines, which are installed into .venv-bench"
@@ -48,6 +49,10 @@ test: .venv/.dev-installed
 # About five minutes: kills, restarts, lost answers, and then the wait for the leases of the last ones that died.
 chaos: .venv/.dev-installed
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# What must hold for every text, for some thousands of them instead of a hundred: minutes, before a release.
+test-deep: .venv/.dev-installed
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n 2 --timeout 900 tests/replies tests/slack/test_slack_markdown.py tests/discord/test_discord_markdown.py
 
 check: .venv/.dev-installed
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from adapters.discord import _errors as errors
@@ -24,9 +24,10 @@ from adapters.discord._names import channel_of
 from adapters.discord._rest import Json, Rest, text_of
 from adapters.discord.inbound import said_in
 from adapters.discord.limits import LIMITS, draws
-from adapters.discord.markdown import to_content
+from adapters.discord.markdown import LIMIT, to_content
 from adapters.discord.origin import Asked, ThreadStart, decode
 from core.chat import Draws, Limits, MessageRef, NotPermitted, Operation, Placement, PlacementGone, Said, Segment
+from core.replies.healing import healed
 
 T = TypeVar("T")
 
@@ -350,8 +351,17 @@ def _body(segment: Segment) -> dict[str, object]:
 
 
 def _content(segment: Segment) -> str:
+    """What `segment` shows: while it grows without what its end leaves open, unless closing that made it too long."""
+    if segment.growing:
+        shown = _written(replace(segment, text=healed(segment.text)))
+        if len(shown) <= LIMIT:
+            return shown if shown.strip() else "…"
+    return _written(segment)
+
+
+def _written(segment: Segment) -> str:
     """The aside in small grey letters (`-#`, support article "Markdown Text 101") where it stands below a text."""
-    if segment.text and segment.aside:
+    if segment.text.strip() and segment.aside:
         return f"{to_content(segment.text).rstrip()}\n-# {to_content(segment.aside)}"
     return to_content(segment.shown)
 

@@ -23,6 +23,7 @@ from adapters.slack._tables import Json, native, size
 from adapters.slack._writers import MarkdownBlock, Mrkdwn, entities
 from adapters.slack.controls import control_blocks
 from core.chat import Segment
+from core.replies.healing import healed
 from core.replies.markdown import Blocks, Code, References, Table, parse, references_of
 from core.replies.outline import Chunk, chunks
 
@@ -60,6 +61,8 @@ def message(segment: Segment, *, own_rating: bool = True) -> tuple[str, list[Blo
     """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for.
 
     own_rating: see `control_blocks`."""
+    if segment.growing:
+        segment = replace(segment, text=healed(segment.text))
     shown = segment.shown if segment.shown.strip() else "…"
     blocks = blocks_of(segment.text if segment.text.strip() else shown)
     if segment.text.strip() and segment.aside:

@@ -2,6 +2,7 @@
 
 from core.replies.budget import Grant, LocalBudget, Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
+from core.replies.healing import healed
 from core.replies.reply import Reply
 from core.replies.shared_budget import SharedBudget
 from core.replies.splitting import Splitter, closed
@@ -60,4 +61,5 @@ __all__ = [
     "ToolCall",
     "Window",
     "closed",
+    "healed",
 ]

@@ -71,7 +71,7 @@ class Layout:
         buttons, tools and an aside; a status that has no room there is not shown, a footer gets a message of its own.
         """
         parts = self._splitter.split(draft.shown_text)
-        segments = [Segment(part.text) for part in parts if part.body.strip()]
+        segments = [Segment(part.text) for part in parts if part.body.strip() and part.shown.strip()]
         if draft.aside and self._has_room(segments[-1:], draft.aside):
             segments[-1:] = [Segment(segments[-1].text if segments else "", aside=draft.aside)]
         elif draft.aside and draft.final:
@@ -85,7 +85,7 @@ class Layout:
 
     def _with_controls(self, last: Segment, draft: Draft) -> Segment:
         if not draft.final:
-            return replace(last, stop=self._controls.stop, tools=draft.tools)
+            return replace(last, stop=self._controls.stop, tools=draft.tools, growing=bool(draft.text))
         return replace(
             last,
             retry=self._controls.retry if draft.retry else "",

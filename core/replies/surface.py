@@ -60,7 +60,8 @@ class Segment:
     aside.  aside: one quiet line of markdown below it, that is ours: what is being done while the answer grows, the
     footer once it is final.  Text and aside are together at most `Limits.segment` as `Limits.measure` counts.
     stop, retry, rating: what a Stop button, a Retry button, and the two buttons of a rating hand back when pressed;
-    "" shows no such button.  tools: the tool calls of the run, for a platform that shows them in a way of its own; two
+    "" shows no such button.  growing: the text goes on, and may end in the middle of anything (`core.replies.healed`).
+    tools: the tool calls of the run, for a platform that shows them in a way of its own; two
     Segments that differ in nothing else are equal, as what is going on stands in the aside as well.
     """
 
@@ -69,6 +70,7 @@ class Segment:
     retry: str = ""
     rating: str = ""
     aside: str = ""
+    growing: bool = False
     tools: tuple[ToolCall, ...] = field(default=(), compare=False)
 
     @property

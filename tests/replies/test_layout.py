@@ -21,9 +21,11 @@ def test_while_there_is_no_text_the_status_stands_in_its_place() -> None:
 def test_while_a_tool_runs_its_line_stands_below_the_text_and_leaves_nothing_behind() -> None:
     call = ToolCall("c1", "search")
     growing = segments(Draft("Let me see.", status="_Using search…_", tools=(call,)))
-    assert growing == [Segment("Let me see.", stop="S", aside="_Using search…_")]
+    assert growing == [Segment("Let me see.", stop="S", aside="_Using search…_", growing=True)]
     assert growing[0].tools == (call,)
-    assert segments(Draft("Let me see. It is 7.", status="")) == [Segment("Let me see. It is 7.", stop="S")]
+    assert segments(Draft("Let me see. It is 7.", status="")) == [
+        Segment("Let me see. It is 7.", stop="S", growing=True)
+    ]
     assert segments(Draft("It is 7.", status="_Using search…_", final=True)) == [Segment("It is 7.")]
 
 

@@ -181,3 +181,101 @@ def test_a_limit_too_small_for_a_fence_is_refused() -> None:
     """Below that a part could hold nothing but its fence lines."""
     with pytest.raises(ValueError, match="at least 64"):
         Splitter(63, len)
+
+
+def test_a_table_begins_again_with_its_heading() -> None:
+    """Rows without their heading say nothing."""
+    head = "| name | size |\n|---|--:|\n"
+    text = f"Sizes:\n\n{head}" + "".join(f"| row {n} | {n} |\n" for n in range(40)) + "\nDone."
+    parts = Splitter(200, len).split(text)
+    assert "".join(part.body for part in parts) == text
+    rows = [part for part in parts if "| row" in part.text]
+    assert len(rows) > 3
+    for part in rows:
+        [table] = [
+            token for token in MarkdownIt("commonmark").enable("table").parse(part.text) if token.type == "table_open"
+        ]
+        assert table.map is not None
+        assert head in part.text
+    assert all(part.body.endswith("|\n") for part in rows[:-1]), "a row is not cut in two"
+
+
+def test_a_numbered_list_goes_on_with_its_numbers() -> None:
+    """Also when its writer numbered every item with 1, as markdown allows."""
+    text = "".join(f"1. item {n} of some length\n" for n in range(1, 31))
+    parts = Splitter(200, len).split(text)
+    assert "".join(part.body for part in parts) == text
+    for part in parts[1:]:
+        number, item = part.text.split(" of", 1)[0].split(". item ")
+        assert number == item
+
+
+def test_what_is_inside_an_item_comes_to_the_margin() -> None:
+    """Four columns make code of anything, where no item is around it."""
+    text = "- one\n" + "    - inner words of it\n" * 12 + "\n    Words below.\n- two\n"
+    for part in Splitter(120, len).split(text)[1:]:
+        assert not part.text.startswith(" ")
+    text = "1. one\n\n   ```py\n" + "   if x:\n       y()\n" * 20 + "   ```\n2. two"
+    parts = Splitter(120, len).split(text)
+    assert parts[1].text.startswith("```py\n")
+    assert "\nif x:\n    y()\n" in parts[1].text
+    assert parts[-1].text.endswith("2. two")
+
+
+def test_quoted_code_and_words_are_quoted_again() -> None:
+    text = "> ```py\n" + "> code()\n" * 30 + "> ```\n\n> " + "words " * 60
+    parts = Splitter(100, len).split(text)
+    assert "".join(part.body for part in parts) == text
+    assert all(part.text.startswith(">") for part in parts)
+
+
+def test_a_heading_is_not_left_alone_below_a_full_message() -> None:
+    """It belongs to what comes after it."""
+    text = "words " * 12 + "\n\n## Heading\n\n" + "more " * 30
+    assert Splitter(100, len).split(text)[1].text.startswith("## Heading")
+
+
+TABLES = st.lists(
+    st.sampled_from(
+        [
+            "| a | b |",
+            "|---|---|",
+            "| 1 | 2 |",
+            "| long cell of words | x |",
+            "1. one",
+            "1. two words",
+            "- a",
+            "  - b",
+            "   more",
+            "    - deep",
+            "  ```py",
+            "  code()",
+            "  ```",
+            "> q",
+            "> ```",
+            "",
+            "",
+            "words and words",
+            "## h",
+        ]
+    ),
+    max_size=60,
+).map("\n".join)
+
+
+@given(TABLES, LIMITS)
+def test_whatever_is_begun_again_nothing_is_lost(text: str, limit: int) -> None:
+    """Lists, tables, quotations and code within each other."""
+    parts = Splitter(limit, len).split(text)
+    assert "".join(part.body for part in parts) == text
+    assert [part.text for part in parts if len(part.text) > limit] == []
+
+
+@given(TABLES, LIMITS)
+def test_full_parts_of_any_structure_stay_while_the_text_grows(text: str, limit: int) -> None:
+    splitter = Splitter(limit, len)
+    before: list[str] = []
+    for end in range(0, len(text) + 1, 3):
+        now = [part.text for part in splitter.split(text[:end])]
+        assert now[: len(before) - 1] == before[:-1]
+        before = now
