@@ -23,7 +23,7 @@ from core.chat import Bucket, Draws, Limits, Operation, Rate
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits(segment=LIMIT, measure=measure, min_gap_s=0.5)
+LIMITS = Limits(segment=LIMIT, measure=measure, min_gap_s=0.5, status_every_s=8.0)
 
 SCOPE = "discord"
 GLOBAL = "global"

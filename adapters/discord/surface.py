@@ -83,10 +83,10 @@ class DiscordSurface:
         if not isinstance(decode(placement.origin), Asked):
             await self._settled(f"open:{placement.thread_id}", lambda: self._spot(placement))
 
-    async def status(self, placement: Placement, busy: bool) -> None:
+    async def status(self, placement: Placement, doing: str) -> None:
         """Show "is typing" for ten seconds or until we post; it cannot be taken back, nor is there a need to."""
         origin = decode(placement.origin)
-        if not busy or isinstance(origin, Asked):
+        if not doing or isinstance(origin, Asked):
             return
         await self._settled(f"status:{placement.thread_id}", lambda: self._typing(placement))
 

@@ -7,26 +7,40 @@ update    `chat.update` is Tier 3, "50+ per minute" per workspace for all conver
           Slack counts when a call arrives, we when it leaves.
 post      `chat.postMessage` "generally allows posting one message per second per channel", short bursts tolerated, and
           "several hundred messages per minute" in a workspace (the same page); we take that for 300.
+streams   `chat.appendStream` is Tier 4, "100+ per minute", `chat.stopStream` Tier 2, "20+ per minute" (their pages).
+status    a status clears itself after two minutes (docs.slack.dev, assistant.threads.setStatus).
 min_gap   a short answer should be seen to grow; what a longer one may use, the shared budget says.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from adapters.slack.markdown import wire_size
 from adapters.slack.place import Place
 from core.chat import Bucket, Draws, Limits, Operation, Rate, Window
 
-LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.45)
+APPEND, STOP = "chat.appendStream", "chat.stopStream"
+LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.45, status_every_s=90.0)
 
+_TIER_2 = Window(19, 61.0)
 _TIER_3 = Window(48, 61.0)
+_TIER_4 = Window(96, 61.0)
 _POSTS_IN_CHANNEL = Rate(burst=3, per_s=0.95)
 _POSTS = Window(280, 61.0)
 
 
-def draws(operation: Operation, place: Place) -> Draws:
-    """Edits share one budget per workspace, and so do deletions; posts have one per channel and one over all."""
+def draws(operation: Operation, place: Place, stream: Literal["growing", "stopping"] | None = None) -> Draws:
+    """Edits share one budget per workspace, and so do deletions; posts have one per channel and one over all.
+
+    stream: how the stream stands that an edit is to bring further, None when there is none.
+    """
     scope = f"slack:{place.team}"
     match operation:
+        case "edit" if stream == "growing":
+            return Draws(scope, (Bucket(APPEND, _TIER_4),))
+        case "edit" if stream == "stopping":
+            return Draws(scope, (Bucket(STOP, _TIER_2),))
         case "post":
             channel = Bucket(f"chat.postMessage:{place.channel}", _POSTS_IN_CHANNEL)
             return Draws(scope, (channel, Bucket("chat.postMessage", _POSTS)))

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
+from adapters.slack.limits import APPEND, STOP
 from adapters.slack.markdown import Block, message
 from adapters.slack.marker import marker
 from adapters.slack.outflow import Outflow, has_link, is_open
@@ -42,6 +43,7 @@ from core.chat import (
     RateLimited,
     Segment,
     StoppedByPerson,
+    SurfaceError,
     SurfaceUnavailable,
 )
 
@@ -81,7 +83,10 @@ class Streams:
         self._send = send
         self._mode = mode
         self._live: OrderedDict[MessageRef, _Stream] = OrderedDict()
+        self._newest: OrderedDict[str, _Stream] = OrderedDict()  # by thread
         self._told: OrderedDict[str, frozenset[str]] = OrderedDict()  # by Turn: the tool calls that have a card
+        self._at_work: OrderedDict[str, bool] = OrderedDict()  # threads in which a stream may not have ended
+        self._own: OrderedDict[MessageRef, bool] = OrderedDict()  # messages that this process has posted
         self._not_before: OrderedDict[str, float] = OrderedDict()  # by channel or thread, "" for all
 
     @property
@@ -90,10 +95,10 @@ class Streams:
 
     def live_in(self, thread: str) -> Literal["growing", "stopping"] | None:
         """How the stream of a thread stands, None where there is none."""
-        for stream in reversed(self._live.values()):
-            if stream.thread == thread:
-                return "stopping" if stream.stopping else "growing"
-        return None
+        stream = self._newest.get(thread)
+        if stream is None or stream.ref not in self._live:
+            return None
+        return "stopping" if stream.stopping else "growing"
 
     def good_until(self, ref: MessageRef) -> float | None:
         """Loop time at which a stream is to be ended, be there news or not; None for any other message."""
@@ -123,15 +128,24 @@ class Streams:
         stream.ref = MessageRef(str(answer.get("channel") or place.channel), str(answer["ts"]))
         self._mark_sent(stream, text, cards)
         _keep(self._live, stream.ref, stream)
+        _keep(self._newest, stream.thread, stream)
+        _keep(self._at_work, stream.thread, True)
+        self.note_own(stream.ref)
         return stream.ref
 
-    async def show(self, ref: MessageRef, segment: Segment) -> bool:
+    def note_own(self, ref: MessageRef) -> None:
+        """This process has posted `ref`, so it is no stream but those that are known."""
+        _keep(self._own, ref, True)
+
+    async def show(self, placement: Placement, ref: MessageRef, segment: Segment) -> bool:
         """Bring the stream `ref` to `segment`. False: it is no stream, or not any more: edit it.
 
         Raises StoppedByPerson once, when somebody has pressed Slack's Stop button, and every SurfaceError.
         """
         stream = self._live.get(ref)
         if stream is None:
+            if self.are_used and ref not in self._own:
+                _keep(self._at_work, placement.thread_id, True)
             return False
         try:
             if segment.stop:
@@ -144,9 +158,21 @@ class Streams:
             self._forget(stream)
             raise
 
-    async def release(self, ref: MessageRef) -> None:
+    async def release(self, placement: Placement, ref: MessageRef) -> None:
         """End a stream that somebody else began. Raises SurfaceError."""
-        await self._end(ref, "")
+        await self._end(placement.thread_id, ref, "")
+
+    async def close_session(self, place: Place) -> None:
+        """Say that nothing is being done in a thread any more, where a stream may not have ended as it should: Slack
+        would show us at work there, with its Stop button, for up to an hour. Apps that are no agents are refused."""
+        if self._at_work.pop(place.thread_id, False) is False:
+            return
+        args = {"channel_id": place.channel, "thread_ts": place.thread_ts, "status": "active"}
+        try:
+            await self._send("agents.sessions.setStatus", args)
+        except SDK_ERRORS as exc:
+            error = surface_error("agents.sessions.setStatus", exc)
+            log.info("slack.session.not_closed", extra={"thread_id": place.thread_id, "reason": str(error)})
 
     def drop(self, ref: MessageRef) -> None:
         """The message was deleted."""
@@ -193,9 +219,9 @@ class Streams:
             return True
         place = {"channel": stream.ref.channel, "ts": stream.ref.message}
         try:
-            await self._send("chat.appendStream", place | {"chunks": _chunks(text, cards)})
+            await self._send(APPEND, place | {"chunks": _chunks(text, cards)})
         except SDK_ERRORS as exc:
-            return await self._on_refused(stream, "chat.appendStream", exc)
+            return await self._on_refused(stream, APPEND, exc)
         self._mark_sent(stream, text, cards)
         return True
 
@@ -212,21 +238,22 @@ class Streams:
         if below:
             args["blocks"] = below
         try:
-            await self._send("chat.stopStream", args)
+            await self._send(STOP, args)
         except SDK_ERRORS as exc:
             stream.stopping = True
             await self._append_meanwhile(stream, rest, cards, exc)
-            return await self._on_refused(stream, "chat.stopStream", exc)
+            return await self._on_refused(stream, STOP, exc)
+        self._at_work.pop(stream.thread, None)
         self._forget(stream)
         return True
 
     async def _append_meanwhile(self, stream: _Stream, rest: str, cards: list[Chunk], exc: BaseException) -> None:
         """Streams may be ended less often than added to: whoever waits for the end of an answer shall not notice."""
-        if not isinstance(surface_error("chat.stopStream", exc), RateLimited) or not (rest or cards):
+        if not isinstance(surface_error(STOP, exc), RateLimited) or not (rest or cards):
             return
         place = {"channel": stream.ref.channel, "ts": stream.ref.message}
         try:
-            await self._send("chat.appendStream", place | {"chunks": _chunks(rest, cards)})
+            await self._send(APPEND, place | {"chunks": _chunks(rest, cards)})
         except SDK_ERRORS:
             stream.doubtful = True
         else:
@@ -249,22 +276,24 @@ class Streams:
             return False
         if code in CONTENT_REFUSED or code in ("invalid_chunks", "invalid_arguments", "msg_blocks_too_many"):
             return await self._give_up(stream)
-        raise surface_error(method, exc) from exc
+        raise _error(method, exc) from exc
 
     async def _give_up(self, stream: _Stream) -> Literal[False]:
         """End the stream as it is; the caller edits the message."""
         stream.stopping = True
-        await self._end(stream.ref, stream.key)
+        await self._end(stream.thread, stream.ref, stream.key)
         self._forget(stream)
         return False
 
-    async def _end(self, ref: MessageRef, key: str) -> None:
+    async def _end(self, thread: str, ref: MessageRef, key: str) -> None:
         args = {"channel": ref.channel, "ts": ref.message, "metadata": marker(key)}
         try:
-            await self._send("chat.stopStream", args)
+            await self._send(STOP, args)
         except SDK_ERRORS as exc:
             if code_of(exc) not in _ENDED:
-                raise surface_error("chat.stopStream", exc) from exc
+                raise _error(STOP, exc) from exc
+        else:
+            self._at_work.pop(thread, None)
 
     def _mark_sent(self, stream: _Stream, text: str | None, cards: list[Chunk]) -> None:
         stream.outflow.mark_sent(text or "")
@@ -274,6 +303,12 @@ class Streams:
 
     def _forget(self, stream: _Stream) -> None:
         self._live.pop(stream.ref, None)
+
+
+def _error(method: str, exc: BaseException) -> SurfaceError:
+    """What core is to be told; a refusal for a while closes the bucket of the method that was called."""
+    error = surface_error(method, exc)
+    return RateLimited(str(error), error.retry_after_s, method) if isinstance(error, RateLimited) else error
 
 
 def _recipient(origin: str, place: Place) -> dict[str, str] | None:

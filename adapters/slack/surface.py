@@ -80,22 +80,24 @@ class SlackSurface:
         return LIMITS
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
-        return draws(operation, Place.of(placement.thread_id))
+        return draws(operation, Place.of(placement.thread_id), self._streams.live_in(placement.thread_id))
 
     async def open(self, placement: Placement) -> None:
         """Nothing to make ready: a Slack thread is there as soon as something is posted in it."""
 
-    async def status(self, placement: Placement, busy: bool) -> None:
-        """Show "is thinking…" under the thread; Slack clears it with our next message, or after two minutes.
+    async def status(self, placement: Placement, doing: str) -> None:
+        """Show it under the thread; Slack clears it with our next message, or after two minutes.
 
         Source: docs.slack.dev, assistant.threads.setStatus. Once the app may not do it, it is not tried again.
         """
+        place = Place.of(placement.thread_id)
+        if not doing:
+            await self._streams.close_session(place)
         if not self._statuses:
             return
-        place = Place.of(placement.thread_id)
         args = {"channel_id": place.channel, "thread_ts": place.thread_ts}
         try:
-            await self._call("assistant.threads.setStatus", args | {"status": "is thinking…" if busy else ""})
+            await self._call("assistant.threads.setStatus", args | {"status": doing})
         except (RateLimited, SurfaceUnavailable, PlacementGone):
             raise
         except SurfaceError as error:
@@ -132,16 +134,18 @@ class SlackSurface:
             self._remember_uncertain(key)
             raise SurfaceUnavailable("chat.postMessage: an answer without ts")
         self._uncertain.pop(key, None)
-        return MessageRef(str(posted.get("channel") or place.channel), str(posted["ts"]))
+        ref = MessageRef(str(posted.get("channel") or place.channel), str(posted["ts"]))
+        self._streams.note_own(ref)
+        return ref
 
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
-        if await self._streams.show(ref, segment):
+        if await self._streams.show(placement, ref, segment):
             return
         args = {"channel": ref.channel, "ts": ref.message}
         try:
             await self._show("chat.update", args, segment, placement.thread_id)
         except StillStreams:  # begun by another process
-            await self._streams.release(ref)
+            await self._streams.release(placement, ref)
             await self._show("chat.update", args, segment, placement.thread_id)
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:

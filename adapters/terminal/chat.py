@@ -16,8 +16,10 @@ from core.chat import (
     CommandName,
     Intake,
     Message,
+    MessageRef,
     Placement,
     ScopeId,
+    Segment,
     StoreUnavailable,
     Surface,
     ThreadId,
@@ -117,14 +119,25 @@ class TerminalAdapter:
 
 
 class _Watched(TerminalSurface):
-    """Knows when an answer is complete: the Turn clears its status then."""
+    """Knows when a Turn is over: its answer is complete, and then its status is cleared."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         super().__init__(write)
         self.done = asyncio.Event()
         self.busy = False
+        self._complete = False
 
-    async def status(self, placement: Placement, busy: bool) -> None:
-        self.busy = busy
-        if not busy:
+    async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
+        self._complete = not segment.stop
+        return await super().post(placement, segment, key)
+
+    async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
+        self._complete = not segment.stop
+        await super().edit(placement, ref, segment)
+
+    async def status(self, placement: Placement, doing: str) -> None:
+        if doing:
+            self.busy = True
+        elif self._complete:
+            self.busy = self._complete = False
             self.done.set()

@@ -32,7 +32,7 @@ class TerminalSurface:
     async def open(self, placement: Placement) -> None:
         pass
 
-    async def status(self, placement: Placement, busy: bool) -> None:
+    async def status(self, placement: Placement, doing: str) -> None:
         pass
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:

@@ -104,6 +104,13 @@ class Progress:
         return [call.name for call in self.tools.values() if call.state == "running"]
 
     @property
+    def doing(self) -> str:
+        """What is being done, as it follows our name; "" while the text itself grows."""
+        if not self.status:
+            return ""
+        return texts.is_using(running) if (running := self._running()) else texts.IS_THINKING
+
+    @property
     def was_cut(self) -> bool:
         """The model reached the most tokens it may write in one answer."""
         data = self.last.event_data if self.last is not None else None

@@ -24,6 +24,8 @@ from core.models.errors import (
 from core.usage import TurnUsage
 
 THINKING = "_Thinking…_"
+IS_THINKING = "is thinking…"
+"""As it follows our name."""
 STOPPED = "⏹️ _Stopped._"
 STOPPED_BY_RESTART = "⏹️ _Stopped: Parley is shutting down. Ask again in a moment._"
 INTERRUPTED = "⏹️ _Interrupted by the next question._"
@@ -72,6 +74,13 @@ def using(tools: Sequence[str]) -> str:
     names = [f"`{_one_word(name)}`" for name in dict.fromkeys(tools)]
     named, more = names[:_MOST_TOOLS_NAMED], len(names) - _MOST_TOOLS_NAMED
     return f"🔧 _Using {', '.join(named)}{f' and {more} more' if more > 0 else ''}…_"
+
+
+def is_using(tools: Sequence[str]) -> str:
+    """The same as it follows our name, in plain words."""
+    names = [_one_word(name) for name in dict.fromkeys(tools)]
+    named, more = names[:_MOST_TOOLS_NAMED], len(names) - _MOST_TOOLS_NAMED
+    return f"is using {', '.join(named)}{f' and {more} more' if more > 0 else ''}…"
 
 
 def failing(tool: str) -> str:

@@ -12,7 +12,6 @@ Each step is noted in Redis under the lease, so whoever takes over knows where t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,6 +29,7 @@ from core.chat.earlier import read_earlier
 from core.chat.journal import Conclusion, Journal
 from core.chat.message import Message
 from core.chat.policies import BusyPolicies
+from core.chat.presence import Presence
 from core.chat.progress import Progress
 from core.chat.question import Question, Record, place_keys
 from core.chat.running import Running
@@ -166,6 +166,7 @@ class _Attempt:
         self._noting = asyncio.Lock()  # what is noted last is the newest
         self._running: Running | None = None
         self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
+        self._presence = Presence(surface, self._placement, texts.IS_THINKING)
         self._status_due = False  # a quick answer needs no line that says it is coming
         self._started = _now()
 
@@ -174,6 +175,7 @@ class _Attempt:
         await self._note_again()
         if self._tries > MOST_ATTEMPTS + MOST_FAREWELLS:
             log.error("turn.abandoned", extra={"thread_id": self._lease.thread_id, "turn": self._begun.number})
+            await self._presence.end(COURTESY_S)
             await self._seal(self._journal.conclusion or Conclusion("", "", "failed"))
             return
         reply = Reply(
@@ -192,23 +194,19 @@ class _Attempt:
             writing = tasks.create_task(reply.run(), name=f"reply:{self._turn_id}")
             writing.add_done_callback(lambda _: self._stop.ask("unseen"))  # before the end: it was turned away for good
             greeting = tasks.create_task(self._greet(reply), name=f"greet:{self._turn_id}")
+            present = tasks.create_task(self._be_present(), name=f"presence:{self._turn_id}")
             conclusion = self._journal.conclusion or await self._find_conclusion(reply)
             reply.show(conclusion.draft())
             delivery = await writing
             greeting.cancel()
+            present.cancel()
         conclusion = _timed(conclusion, reply.first_text_at, self._started)
-        await self._say_done()
+        await self._presence.end(COURTESY_S)
         await self._seal(conclusion)
         if self._turns.compactor is not None and conclusion.history:
             sizes = [len(entry) for entry in (*self._begun.history, conclusion.history)]
             self._turns.compactor.consider(self._message, sizes)
         self._log_end(conclusion, delivery)
-
-    async def _say_done(self) -> None:
-        """Clear the typing line; a platform that does not answer must not hold up the seal."""
-        with contextlib.suppress(SurfaceError, TimeoutError):
-            async with asyncio.timeout(COURTESY_S):
-                await self._surface.status(self._placement, busy=False)
 
     def _read_journal(self) -> Journal:
         """What an earlier attempt noted; a Turn that is answered once more goes on in the messages it had."""
@@ -224,6 +222,8 @@ class _Attempt:
     async def _note_posted(self, refs: Sequence[MessageRef]) -> None:
         new = [ref for ref in refs if ref not in self._journal.refs]
         self._journal = self._journal.with_refs(refs)
+        if new:
+            self._presence.posted()
         await self._note(place_keys(new))
 
     async def _note_again(self) -> None:
@@ -254,13 +254,16 @@ class _Attempt:
             if self._running is not None and len(self._running.progress.text) > self._journal.written:
                 await self._note()
 
-    async def _greet(self, reply: Reply) -> None:
-        """Make the place ready and show that we heard: typing at once, a line if there is no text for a while."""
+    async def _be_present(self) -> None:
+        """Make the place ready and show that we are at work there."""
         try:
             await self._surface.open(self._placement)
-            await self._surface.status(self._placement, busy=True)
         except SurfaceError as exc:
-            log.info("turn.greeting_failed", extra={"thread_id": self._lease.thread_id, "reason": str(exc)})
+            log.info("turn.not_opened", extra={"thread_id": self._lease.thread_id, "reason": str(exc)})
+        await self._presence.run()
+
+    async def _greet(self, reply: Reply) -> None:
+        """Show a line if there is no text for a while."""
         anew = self._question.instead_of is not None and self._begun.attempts == 1
         if not anew:  # whoever asks once more sees at once that it is being answered
             await asyncio.sleep(THINKING_AFTER_S)
@@ -311,6 +314,7 @@ class _Attempt:
             self._question = replace(self._question, context=context)
 
         def changed() -> None:
+            self._presence.show(running.progress.doing)
             if running.progress.body or self._status_due:
                 reply.show(running.progress.draft())
 

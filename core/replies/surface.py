@@ -14,6 +14,7 @@ The writer (`core.replies.reply`) is the only caller of `post`, `edit` and `dele
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -121,12 +122,14 @@ class Limits:
 
     segment: the largest Segment, in the unit of `measure`.  measure: how the platform counts a Segment's
     markdown once it is written for the wire (escapes included).  min_gap_s: seconds between two interim edits of one
-    message while the budget is ample; how often calls may go is said by `Surface.draws`.
+    message while the budget is ample; how often calls may go is said by `Surface.draws`.  status_every_s: how often a
+    status has to be set again to stay.
     """
 
     segment: int
     measure: Callable[[str], int]
     min_gap_s: float
+    status_every_s: float = math.inf
 
 
 class Surface(Protocol):
@@ -143,8 +146,12 @@ class Surface(Protocol):
         """Make the place ready before there is text (a Discord thread is created). Calling it again is harmless."""
         ...
 
-    async def status(self, placement: Placement, busy: bool) -> None:
-        """Show or clear "is typing". A courtesy: whoever calls it ignores SurfaceError."""
+    async def status(self, placement: Placement, doing: str) -> None:
+        """Show that we are at work, until our next message at the latest; "" takes it away.
+
+        doing: as it follows our name ("is thinking…"), for a platform that shows words. A courtesy: whoever calls it
+        ignores SurfaceError.
+        """
         ...
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:

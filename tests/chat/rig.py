@@ -178,9 +178,9 @@ class Mortal:
     async def open(self, placement: Placement) -> None:
         return None
 
-    async def status(self, placement: Placement, busy: bool) -> None:
+    async def status(self, placement: Placement, doing: str) -> None:
         if not self.dead.is_set():
-            await self.world.status(placement, busy)
+            await self.world.status(placement, doing)
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         ref: MessageRef = await self._counted(lambda: self.world.post(placement, segment, key))

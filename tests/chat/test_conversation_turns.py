@@ -49,7 +49,7 @@ async def test_a_question_is_answered_once_and_paid_for(rig: Rig) -> None:
         await rig.ask("hi")
     assert rig.world.texts == ["re: hi"]
     assert rig.world.visible[0].stop == ""
-    assert rig.world.statuses[0] is True and rig.world.statuses[-1] is False
+    assert rig.world.statuses[0] == texts.IS_THINKING and rig.world.statuses[-1] == ""
     (row,) = await read(rig.store, SCOPE, 1, today())
     assert (row.user, row.model) == (ADA, "openai:gpt-4o")
     assert (row.totals.turns, row.totals.input_tokens, row.totals.output_tokens) == (1, 10, 20)

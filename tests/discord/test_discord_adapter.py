@@ -170,7 +170,7 @@ async def test_a_mention_is_answered_in_a_thread_and_talk_there_needs_no_mention
     assert (message.reach, message.author.name) == ("mention", "Ben")
     surface = room.adapter.surface
     await surface.open(place(message))
-    await surface.status(place(message), True)
+    await surface.status(place(message), "is thinking…")
     ref = await surface.post(place(message), Segment("A monad", stop="discord:1:2#3"), "k1")
     again = await surface.post(place(message), Segment("A monad", stop="discord:1:2#3"), "k1")
     await surface.edit(place(message), ref, Segment("A monad is a monoid."))

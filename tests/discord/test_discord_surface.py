@@ -404,9 +404,9 @@ async def test_another_process_does_not_overwrite_a_finished_first_segment(rest:
 
 async def test_typing_is_shown_where_the_answer_will_be(surface: DiscordSurface, wire: Wire) -> None:
     """Discord takes it away by itself."""
-    await surface.status(IN_THREAD, True)
-    await surface.status(IN_THREAD, False)
-    await surface.status(asked(), True)
+    await surface.status(IN_THREAD, "is thinking…")
+    await surface.status(IN_THREAD, "")
+    await surface.status(asked(), "is thinking…")
     assert wire.sent() == ["POST /channels/30/typing"]
 
 

@@ -95,7 +95,8 @@ class ScriptedSurface:
     def __post_init__(self) -> None:
         self.messages: dict[str, Posted] = {}
         self.calls: list[Call] = []
-        self.statuses: list[bool] = []
+        self.doing: dict[str, str] = {}  # by thread, what is shown now
+        self.statuses: list[str] = []
         self.most_in_flight = 0
         self.changed = asyncio.Condition()
         self._in_flight: dict[str, int] = {}
@@ -126,8 +127,9 @@ class ScriptedSurface:
     async def open(self, placement: Placement) -> None:
         """Nothing to prepare."""
 
-    async def status(self, placement: Placement, busy: bool) -> None:
-        self.statuses.append(busy)
+    async def status(self, placement: Placement, doing: str) -> None:
+        self.statuses.append(doing)
+        self.doing[placement.thread_id] = doing
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         def effect() -> str:

@@ -264,20 +264,20 @@ async def test_a_status_comes_and_goes_and_is_given_up_when_forbidden(
     """A courtesy: after a refusal that will not change it is not asked for again."""
     _, _, channel, ts = placement.thread_id.split(":")
     await surface.open(placement)
-    await surface.status(placement, busy=True)
+    await surface.status(placement, "is thinking…")
     shown = emulator.status(channel, ts)
     assert shown is not None and shown.text == "is thinking…"
-    await surface.status(placement, busy=False)
+    await surface.status(placement, "")
     cleared = emulator.status(channel, ts)
     assert cleared is None or not cleared.text
     emulator.fail_next("assistant.threads.setStatus", status=503)
     with pytest.raises(SurfaceUnavailable):
-        await surface.status(placement, busy=True)
+        await surface.status(placement, "is thinking…")
     emulator.fail_next("assistant.threads.setStatus", "missing_scope")
     with pytest.raises(SurfaceError):
-        await surface.status(placement, busy=True)
+        await surface.status(placement, "is thinking…")
     asked = len(emulator.calls("assistant.threads.setStatus"))
-    await surface.status(placement, busy=True)
+    await surface.status(placement, "is thinking…")
     assert len(emulator.calls("assistant.threads.setStatus")) == asked
 
 
