@@ -120,7 +120,15 @@ async def a_house(
 
             async def live() -> None:
                 adapters = [
-                    SlackAdapter(SlackSettings(slack.bot_token, slack.app_token, slack.signing_secret, slack.api_url)),
+                    SlackAdapter(
+                        SlackSettings(
+                            slack.bot_token,
+                            slack.app_token,
+                            slack.signing_secret,
+                            slack.api_url,
+                            streaming=settings.parley_slack_streaming,
+                        )
+                    ),
                     DiscordAdapter(DiscordSettings(discord.bot_token, discord.api_url)),
                 ]
                 async with Bot(settings, store, answerer(settings), adapters, "openai") as bot:
