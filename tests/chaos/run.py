@@ -16,7 +16,7 @@ from core.store.embedded import find_server
 from core.usage import Totals, read, scopes, today
 from tests.chaos.fleet import Fleet, a_fleet
 from tests.chaos.plan import Plan
-from tests.chaos.town import INPUT_TOKENS, Town, a_town
+from tests.chaos.town import INPUT_TOKENS, PACE, Town, a_town
 from tests.chaos.witness import Finding, Testimony, bear_witness
 
 SETTLED_WITHIN_S = 120.0
@@ -70,7 +70,7 @@ async def run(
         async with a_town(plan) as town:
             logs = home / "logs"
             logs.mkdir()
-            async with a_fleet(logs, town.settings | {"REDIS_URL": redis.url}, waits) as fleet:
+            async with a_fleet(logs, town.settings | {"REDIS_URL": redis.url}, PACE | dict(waits or {})) as fleet:
                 return await _survived(plan, town, fleet, redis, settled_within_s)
     finally:
         redis.end()

@@ -27,6 +27,13 @@ SLACK_RETRIES_S = (1.0, 5.0, 12.0)
 FASTER = 25
 """How much more often than in a real workspace and server may be posted and edited here: pace is not what is tested."""
 
+PACE = {
+    "adapters.slack.limits._TIER_3.calls": 48 * FASTER,
+    "adapters.slack.limits._POSTS_IN_CHANNEL.per_s": FASTER,
+    "adapters.slack.limits._POSTS.calls": 280 * FASTER,
+}
+"""The same for Parley's own budgets."""
+
 _ASKED = re.compile(r"\bq\d+\.\d+\b")
 
 

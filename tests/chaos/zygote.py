@@ -5,7 +5,7 @@ fleet that loses a process every second would do nothing but start. What is fork
 `parley` command, with the environment it is given and nothing else, and dies by SIGKILL like any process.
 
 stdin: one JSON object a line, {"words": [...], "env": {...}, "home": "...", "log": "..."}.  stdout: its pid.
-Arguments: `module.NAME=number`, for the waits that are to be shorter than in production.
+Arguments: `module.NAME=number` and `module.NAME.field=number`, for what is to be quicker than in production.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import Any
 
 MODULES = ("bots.serve", "bots.bot", "adapters.slack", "adapters.discord", "core.models.openai", "core.chat.worker")
@@ -28,8 +29,7 @@ def main() -> None:
         importlib.import_module(name)
     for argument in sys.argv[1:]:
         where, _, value = argument.partition("=")
-        module, _, name = where.rpartition(".")
-        setattr(importlib.import_module(module), name, type(getattr(sys.modules[module], name))(float(value)))
+        put(where, float(value))
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
     print("ready", flush=True)
@@ -39,6 +39,17 @@ def main() -> None:
         if pid == 0:
             become(order)
         print(pid, flush=True)
+
+
+def put(where: str, value: float) -> None:
+    """Set a number: a constant of a module, or a field of one that is a frozen dataclass."""
+    owner, _, name = where.rpartition(".")
+    if owner in sys.modules:
+        setattr(sys.modules[owner], name, type(getattr(sys.modules[owner], name))(value))
+        return
+    module, _, constant = owner.rpartition(".")
+    old = getattr(sys.modules[module], constant)
+    setattr(sys.modules[module], constant, replace(old, **{name: type(getattr(old, name))(value)}))
 
 
 def become(order: dict[str, Any]) -> None:
