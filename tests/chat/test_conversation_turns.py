@@ -341,7 +341,7 @@ async def test_a_damaged_journal_does_not_silence_the_thread(rig: Rig, damage: s
 
 
 async def test_a_thread_that_hangs_does_not_hold_up_the_others(rig: Rig) -> None:
-    """Many Sessions at once, one Turn at a time in each."""
+    """Scenario 21: many Sessions at once, one Turn at a time in each."""
     stuck, free = THREAD, type(THREAD)("test:T1:C1:2")
     gate = asyncio.Event()
     rig.answerer.scripts["hi"] = [gate, "late"]

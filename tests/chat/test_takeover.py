@@ -37,7 +37,8 @@ def tell(rig: Rig) -> None:
 async def test_a_worker_killed_at_any_operation_leaves_one_whole_answer(
     rig: Rig, die_at: int, after_effect: bool
 ) -> None:
-    """SIGKILL between any two things that the world can see."""
+    """Scenarios 1 and 2: SIGKILL between any two things that the world can see, be it that the final text was on
+    its way and not confirmed, or confirmed and not noted."""
     rig.lease_ms = 150
     tell(rig)
     await rig.say("hi")
@@ -157,7 +158,7 @@ async def test_a_message_that_kills_its_workers_is_given_up(rig: Rig) -> None:
 
 
 async def test_two_messages_at_once_on_two_workers_are_answered_in_order(rig: Rig) -> None:
-    """Two Turns of one thread never overlap."""
+    """Scenario 6: two Turns of one thread never overlap."""
     async with rig.worker(), rig.worker():
         for number in range(10):
             thread = ThreadId(f"test:T1:C1:{number}")
@@ -175,7 +176,7 @@ async def test_two_messages_at_once_on_two_workers_are_answered_in_order(rig: Ri
 
 
 async def test_a_worker_that_was_away_too_long_says_nothing_more(rig: Rig) -> None:
-    """A stopped machine comes back: its lease went to another, which has finished by then."""
+    """Scenario 5: a stopped machine comes back: its lease went to another, which has finished by then."""
     rig.lease_ms = 150
     gate = asyncio.Event()
     awake = asyncio.Event()

@@ -478,17 +478,23 @@ async def test_commands_that_cannot_be_registered_do_not_stop_the_bot(emulator: 
         await room.heard()
 
 
-@pytest.mark.parametrize("trouble", ["drop", "op 7", "op 9 resumable"])
+@pytest.mark.parametrize("trouble", ["drop", "a while away after 1000", "op 7", "op 9 resumable"])
 async def test_a_lost_connection_is_resumed_without_losing_a_message(room: Room, trouble: str) -> None:
-    """Discord cuts connections every few hours; what was said meanwhile is replayed."""
+    """Scenario 20: Discord cuts connections every few hours, also with 1000 and not letting us in for a while; what
+    was said meanwhile is replayed."""
     match trouble:
         case "drop":
             await room.emulator.drop(4000)
+        case "a while away after 1000":
+            room.emulator.hold_connections()
+            await room.emulator.drop(1000)
+            await room.until(lambda: room.adapter.unready() is not None, timeout=20)
         case "op 7":
             await room.emulator.reconnect_request()
         case _:
             await room.emulator.invalidate(resumable=True)
     await room.emulator.say("ben", "general", "@Parley still there?")
+    room.emulator.hold_connections(False)
     assert (await room.heard(timeout=20)).text == "still there?"
     await room.until(lambda: room.adapter.unready() is None)
 

@@ -38,7 +38,7 @@ async def test_a_mention_in_discord_opens_a_thread_and_grows(house: House) -> No
 
 
 async def test_a_thread_is_a_conversation_also_after_a_restart(house: House) -> None:
-    """Kill and start again: the follow-up needs no mention, and the model is given what was said."""
+    """Scenario 23: kill and start again: the follow-up needs no mention, and the model is given what was said."""
     house.provider.reply("Nice to meet you.")
     question = await house.slack_says("@Parley my name is Ada")
     await house.slack_settled(question)
