@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters.emulators.slack import Change, Delivery, Ephemeral, Message, Settings, SlackEmulator
 from adapters.emulators.slack import SlackError as SlackRefusal
+from adapters.emulators.slack.web_api.streams import is_live
 from adapters.emulators.slack.wire import stored_json
 from bots.demo.pane import Json, Refusal, Tell, text_in
 
@@ -16,6 +17,8 @@ COMMAND = "/parley"
 PEOPLE_TEXT = 12_000
 """Characters a person may write in one message; Slack's own client cuts off somewhere beyond."""
 RATE_LIMITED_S = 5
+WORKING = "processing"
+"""Of an agent session: Slack shows its own Stop button then."""
 
 _VERBS = (
     ("ask", "question", "Ask in the open, in a thread of its own"),
@@ -80,6 +83,11 @@ class SlackPane:
                 for channel, thread in self._slack.core.statuses
                 if (status := self._slack.status(channel, thread)) and status.text
             ],
+            "working": [
+                {"channel": channel, "thread": thread}
+                for (channel, thread), status in self._slack.core.sessions.items()
+                if status == WORKING
+            ],
             "counts": self._counts(),
         }
 
@@ -102,6 +110,8 @@ class SlackPane:
                 case "press":
                     message, value = text_in(act, "message"), text_in(act, "value")
                     await self._press(user, channel, message, text_in(act, "action"), value)
+                case "stop":
+                    await self._slack.press_stop(user, channel, text_in(act, "thread"))
                 case "break":
                     return await self._break(text_in(act, "what"))
                 case _:
@@ -172,6 +182,8 @@ class SlackPane:
             told += self._whispers(change)
         elif change.kind == "status" and change.channel and change.ts:
             told.append(self._status(change.channel, change.ts))
+        elif change.kind == "session" and change.channel and change.ts:
+            told.append(self._session(change.channel, change.ts))
         told.append({"type": "counts", "counts": self._counts()})
         return told
 
@@ -198,6 +210,10 @@ class SlackPane:
         status = self._slack.status(channel, thread)
         return {"type": "status", "channel": channel, "thread": thread, "text": status.text if status else ""}
 
+    def _session(self, channel: str, thread: str) -> Json:
+        working = self._slack.core.sessions.get((channel, thread)) == WORKING
+        return {"type": "session", "channel": channel, "thread": thread, "working": working}
+
     def _found(self, change: Change) -> Message | None:
         return self._slack.workspace.message(change.channel or "", change.ts or "")
 
@@ -208,6 +224,7 @@ class SlackPane:
             "thread": message.thread_ts if message.thread_ts != message.ts else None,
             "user": message.user,
             "at": float(message.ts),
+            "streaming": message.stream is not None and is_live(self._slack.core, message.stream),
             "wire": stored_json(self._slack.core, message, metadata=False),
         }
 

@@ -80,8 +80,8 @@ class Page:
 
 
 @asynccontextmanager
-async def running_demo(home: Path, redis_url: str, pace: float = 0) -> AsyncIterator[Demo]:
-    settings = demo_settings(home, redis_url=SecretStr(redis_url))
+async def running_demo(home: Path, redis_url: str, pace: float = 0, **more: Any) -> AsyncIterator[Demo]:
+    settings = demo_settings(home, redis_url=SecretStr(redis_url), **more)
     until = asyncio.Event()
     async with opened_demo(settings, 0, paced(settings, pace)) as demo:
         running = asyncio.create_task(demo.bot.run(until))
@@ -116,7 +116,7 @@ async def page(demo: Demo, web: aiohttp.ClientSession) -> AsyncIterator[Page]:
 
 @pytest.fixture(name="paced_demo")
 def paced_demo_fixture(tmp_path: Path, store: object, redis_url: str) -> Callable[[float], Any]:
-    return lambda pace: running_demo(tmp_path, redis_url, pace)
+    return lambda pace, **more: running_demo(tmp_path, redis_url, pace, **more)
 
 
 @pytest.fixture(name="page_of")

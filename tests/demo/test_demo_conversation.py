@@ -152,6 +152,25 @@ async def test_stop_ends_the_answer_in_the_middle(
         assert not again["ok"] and "refused" in again["text"]
 
 
+async def test_a_streamed_answer_on_slack_grows_and_is_stopped_by_slacks_own_button(
+    paced_demo: Callable[..., Any], page_of: Callable[[Any], Any], web: aiohttp.ClientSession
+) -> None:
+    """With PARLEY_SLACK_STREAMING: the page shows a stream as one, and Slack's button while it lasts."""
+    running = paced_demo(30, parley_slack_streaming="on")
+    async with running as demo, web.ws_connect(f"{demo.address}/live", max_msg_size=0) as socket:
+        page = page_of(socket)
+        await page.next()
+        await page.act("slack", do="say", text="@Parley write 20000 characters", user=ADA, channel=GENERAL)
+        growing = await page.message("slack", lambda m: m["streaming"])
+        session = next((c for c in page.heard if c["type"] == "session"), None) or await page.until(
+            lambda c: c["type"] == "session"
+        )
+        assert session["working"] and session["thread"] == growing["thread"]
+        assert (await page.act("slack", do="stop", user=ADA, channel=GENERAL, thread=growing["thread"]))["ok"]
+        stopped = await page.message("slack", lambda m: "Stopped." in text_of(m["wire"]))
+        assert not stopped["streaming"]
+
+
 async def test_usage_on_slack_is_for_one_person_alone(page: Any) -> None:
     """What a person used is nobody else's business."""
     assert (await page.act("slack", do="slash", user=BEN, channel=GENERAL, text="/parley usage"))["ok"]

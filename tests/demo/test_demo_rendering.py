@@ -197,3 +197,16 @@ def test_buttons_are_found_where_the_platform_has_them() -> None:
     row = {"type": 1, "components": [{"type": 2, "style": 2, "label": "Stop", "custom_id": "s:1"}]}
     found = rendered("discord", {"content": "t", "components": [row]})["buttons"]
     assert [(one["label"], one["action"]) for one in found] == [("Stop", "s:1")]
+
+
+def test_task_cards_say_how_far_they_are() -> None:
+    """A stream's, alone and in a plan; their titles are text."""
+    card = {"type": "task_card", "task_id": "1", "title": "<b>search</b>", "status": "in_progress"}
+    plan = {"type": "plan", "title": "Looking", "tasks": [card | {"status": "error"}]}
+    shown = rendered("slack", {"blocks": [card, plan]})["body"]
+    assert text(shown) == "◔<b>search</b>Looking✕<b>search</b>"
+    assert [attributes.get("class") for name, attributes in elements(shown) if name == "div"] == [
+        "task in_progress",
+        "plan",
+        "task error",
+    ]

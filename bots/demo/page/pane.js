@@ -117,7 +117,7 @@ export class Pane {
     const author = this.person(message.user);
     const isBot = message.user === this.bot.id;
     const edited = message.wire.edited || message.wire.edited_timestamp;
-    const running = growing(shown.buttons);
+    const running = growing(shown.buttons) || Boolean(message.streaming);
     const body = el("div", { class: "body" }, ...shown.body);
     if (edited && !running) {
       const last = body.lastElementChild?.tagName === "P" ? body.lastElementChild : body;

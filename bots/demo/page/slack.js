@@ -14,6 +14,7 @@ export class SlackPane extends Pane {
     super("slack", act);
     this.thread = null;
     this.statuses = new Map();
+    this.working = new Set();
     this.log = makeLog();
     this.threadLog = makeLog();
     this.status = el("div", { class: "status", "aria-live": "polite" });
@@ -40,6 +41,7 @@ export class SlackPane extends Pane {
   load(snapshot) {
     this.workspace.textContent = snapshot.workspace;
     this.statuses = new Map(snapshot.statuses.map((one) => [`${one.channel} ${one.thread}`, one.text]));
+    this.working = new Set(snapshot.working.map((one) => `${one.channel} ${one.thread}`));
     super.load(snapshot);
   }
 
@@ -47,6 +49,7 @@ export class SlackPane extends Pane {
     if (change.type === "message") this.take(change.message);
     else if (change.type === "gone") this.messages.delete(`${change.channel} ${change.id}`);
     else if (change.type === "status") this.takeStatus(change);
+    else if (change.type === "session") this.takeSession(change);
     this.draw();
   }
 
@@ -55,6 +58,12 @@ export class SlackPane extends Pane {
     this.keep(message);
     if (isNew && message.user === this.bot.id && message.thread) this.follow(message.channel, message.thread);
     if (isNew && message.user !== this.me && message.channel !== this.place) this.unread.add(message.channel);
+  }
+
+  takeSession(change) {
+    const place = `${change.channel} ${change.thread}`;
+    if (change.working) this.working.add(place);
+    else this.working.delete(place);
   }
 
   takeStatus(change) {
@@ -158,8 +167,16 @@ export class SlackPane extends Pane {
     this.threadLog.setAttribute("aria-label", "Messages in the thread");
     this.fill(this.threadLog, inside, (message, follows) => this.message(message, follows, true));
     const status = this.statuses.get(`${this.place} ${root.id}`);
-    this.status.replaceChildren(...(status ? [waiting(`${this.bot.name} ${status}`)] : []));
+    const working = this.working.has(`${this.place} ${root.id}`);
+    this.status.replaceChildren(...(status || working ? [waiting(`${this.bot.name} ${status || "is at work…"}`)] : []),
+      ...(working ? [this.stopButton(root.id)] : []));
     this.reply.show(`${this.place} ${root.id}`, "Reply in thread", "Reply…", THREAD_CHIPS);
+  }
+
+  /** Slack's own, shown while an agent streams. */
+  stopButton(thread) {
+    return el("button", { type: "button", class: "press stop native", text: "Stop",
+      on: { click: () => this.act({ do: "stop", channel: this.place, thread }) } });
   }
 
   drawRows() {

@@ -48,12 +48,26 @@ function slackBlock(block, names, shown) {
     case "table":
       shown.body.push(slackTable(block.rows));
       break;
+    case "task_card":
+      shown.body.push(taskCard(block));
+      break;
+    case "plan":
+      shown.body.push(el("div", { class: "plan" }, el("strong", { text: block.title }), ...block.tasks.map(taskCard)));
+      break;
     case "image":
       shown.body.push(el("p", { class: "file", text: `🖼 ${block.alt_text}` }));
       break;
     default:
       shown.body.push(el("p", { class: "file", text: `[${block.type}]` }));
   }
+}
+
+const TASK_SIGNS = { pending: "○", in_progress: "◔", complete: "✓", error: "✕" };
+
+function taskCard(task) {
+  return el("div", { class: `task ${task.status}` },
+    el("span", { class: "sign", "aria-label": task.status.replace("_", " "), text: TASK_SIGNS[task.status] ?? "○" }),
+    el("span", { text: task.title }));
 }
 
 function textObject(text, names) {
