@@ -3,7 +3,7 @@
 Creating and editing messages: 5 at once, refilled at one a second, each counted per channel; a thread is a channel of
 its own (`X-RateLimit-*` headers of both routes; discord/discord-api-docs issues 5646, 6109, 7680, 8073: create and
 edit answer the same bucket hash and count apart). Only the headers are binding, so `Learned` follows the size they
-tell, and we stay half a call below it: `Remaining` does not reach 0 while an answer grows.
+tell, and we stay a little below it: `Remaining` does not reach 0 while an answer grows.
 
 Over all routes a bot has 50 requests a second ("Rate Limits", global); calls that carry an interaction token do not
 count. Replies may take 46 in their busiest second (10 and 36), so that typing, threads and commands find room.
@@ -23,16 +23,16 @@ from core.chat import Bucket, Draws, Limits, Operation, Rate
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits(segment=LIMIT, measure=measure, min_gap_s=0.5, status_every_s=8.0)
+LIMITS = Limits(segment=LIMIT, measure=measure, min_gap_s=0.4, status_every_s=8.0)
 
 SCOPE = "discord"
 GLOBAL = "global"
 
 _GLOBAL = Bucket(GLOBAL, Rate(burst=10, per_s=36))
 _TOLD = 5
-_PER_S = 0.97
-_MARGIN = 0.5
-_DELETES = Rate(burst=4.5, per_s=0.97)
+_PER_S = 0.99
+_MARGIN = 0.3
+_DELETES = Rate(burst=4.7, per_s=0.99)
 
 
 class Learned:

@@ -5,9 +5,10 @@ in whichever process. Whoever goes over one is refused for a while, and all who 
 first, and the answer is `Grant(go=True)` or the moment to ask again.
 
 *Who goes first.* Interim edits are worth little, the first and the last text much. Each call has a Priority, and a
-share of the budget that it must leave untouched: a final text may use all of it, an interim edit leaves one place for
-each answer that is being written just now (up to half of the budget), because each of them will need one for its end.
-So finals land at once as long as they alone do not exhaust the budget.
+share of the budget that it must leave untouched: a final text may use all of it, an interim edit leaves a place for
+each answer that is being written just now, because each of them will need one for its end, but no more than half of the
+budget. In a window, whose places come back late, it leaves half as many more and two for those that begin meanwhile. So
+finals land at once as long as they alone do not exhaust the budget.
 
 *How often one answer is edited.* With n answers alive, and places for one interim call every s seconds, each answer may
 go every n * s seconds: that is `Grant.gap_s`. While little of the budget is used the gap is much smaller (a short
@@ -86,12 +87,18 @@ class RateBudget(Protocol):
         ...
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
-        """The platform refused a call: nothing goes on `bucket` (the first of `draws` if "") for that time."""
+        """The platform refused a call: nothing goes on `bucket`, or the first of `draws`, for that time."""
         ...
 
 
-def spared(priority: Priority, alive: int, most: float) -> float:
-    """How many of the `most` places of a budget a call must leave untouched while `alive` answers are written."""
+def named(draws: Draws, bucket: str) -> Bucket:
+    """The bucket of that name among those that a call draws on, the first for any other name."""
+    return next((one for one in draws.buckets if one.name == bucket), draws.buckets[0])
+
+
+def spared(priority: Priority, alive: int, quota: Rate | Window) -> float:
+    """How many of the places of a budget a call must leave untouched while `alive` answers are written."""
+    most = quota.calls if isinstance(quota, Window) else quota.burst
     match priority:
         case Priority.FINAL:
             return 0
@@ -102,7 +109,7 @@ def spared(priority: Priority, alive: int, most: float) -> float:
         case Priority.STATUS:
             return most // 4
         case _:
-            return min(alive, most // 2)
+            return min(alive + alive // 2 + 2 if isinstance(quota, Window) else alive, most // 2)
 
 
 def thrift(stretch: float) -> float:
@@ -145,7 +152,7 @@ class _Account:
     def _open_to(self, priority: Priority) -> float:
         """How many of the places are open to calls of that priority, at least one."""
         most = self._most()
-        return max(1.0, most - spared(priority, len(self.alive), most))
+        return max(1.0, most - spared(priority, len(self.alive), self.quota))
 
     def _used(self) -> float:
         return len(self.calls) if isinstance(self.quota, Window) else self.quota.burst - self.tokens
@@ -244,14 +251,12 @@ class LocalBudget:
         return Grant(go, wait, gap)
 
     def refused_at(self, now: float, draws: Draws, bucket: str, retry_after_s: float) -> None:
-        refused = bucket or draws.buckets[0].name
+        refused = named(draws, bucket).name
         self.refusals[draws.scope] += 1
         log.warning("budget.refused", extra={"scope": draws.scope, "bucket": refused, "seconds": retry_after_s})
-        for one in draws.buckets:
-            if one.name == refused:
-                account = self._account(draws.scope, one, now)
-                account.refresh(now)
-                account.close(now, now + retry_after_s)
+        account = self._account(draws.scope, named(draws, bucket), now)
+        account.refresh(now)
+        account.close(now, now + retry_after_s)
 
     def _account(self, scope: str, bucket: Bucket, now: float) -> _Account:
         quota = _part(bucket.quota, self._share)

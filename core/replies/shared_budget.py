@@ -14,7 +14,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from core.errors import StoreUnavailable
-from core.replies.budget import ALIVE_S, STEEPNESS, Grant, LocalBudget, Priority
+from core.replies.budget import ALIVE_S, STEEPNESS, Grant, LocalBudget, Priority, named
 from core.replies.surface import Bucket, Draws, Window
 from core.store import Store, keys
 
@@ -65,10 +65,9 @@ class SharedBudget:
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         await self._alone.refused(draws, bucket, retry_after_s)
-        for one in draws.buckets:
-            if one.name == (bucket or draws.buckets[0].name):
-                names = [_key(draws, one, part) for part in ("calls", "state")]
-                await self._asked("draw_refused", names, [str(retry_after_s), "", *_quota(one)])
+        closed = named(draws, bucket)
+        names = [_key(draws, closed, part) for part in ("calls", "state")]
+        await self._asked("draw_refused", names, [str(retry_after_s), "", *_quota(closed)])
 
     async def _asked(self, script: str, names: Sequence[str], args: Sequence[str | int]) -> list[str] | None:
         """What Redis answers, None when it does not in time."""

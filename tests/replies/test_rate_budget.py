@@ -123,7 +123,7 @@ def test_ten_answers_share_the_budget_evenly_and_use_it(quota: Rate | Window) ->
     """No answer starves, none is shown much more often than another, and little of the budget is left over."""
     shown = grow(LocalBudget(), on(quota), 10, 600)
     assert max(shown) <= 1.25 * min(shown)
-    assert sum(shown) >= 0.9 * 40 * 10, "of fifty a minute ten are kept for the ends"
+    assert sum(shown) >= 0.9 * 33 * 10, "of fifty a minute some are kept for the ends"
 
 
 def test_an_answer_after_a_quiet_time_may_use_what_nobody_wants() -> None:
@@ -149,7 +149,7 @@ def test_the_gap_grows_with_the_answers_alive_and_shrinks_when_they_are_gone() -
     assert budget.gap_s(draws) < crowded
     budget.take_at(1.0 + ALIVE_S + 3 * crowded, draws, "s1", Priority.INTERIM, in_line=False)
     alone = budget.gap_s(draws)
-    assert alone < crowded / 50
+    assert alone < crowded / 20
 
 
 def test_who_waits_is_served_in_the_order_of_asking_and_better_calls_before_all() -> None:
@@ -164,11 +164,12 @@ def test_who_waits_is_served_in_the_order_of_asking_and_better_calls_before_all(
     assert 5.0 + final.wait_s == pytest.approx(10.0), "not behind those who have waited for less"
 
 
-@given(PRIORITIES, st.integers(0, 2000), st.floats(1, 300))
-def test_what_is_spared_grows_as_the_priority_falls(priority: Priority, alive: int, most: float) -> None:
+@given(PRIORITIES, st.integers(0, 2000), RATES | WINDOWS)
+def test_what_is_spared_grows_as_the_priority_falls(priority: Priority, alive: int, quota: Rate | Window) -> None:
     """final > first > stop and error > status > interim, and at least half of the budget is for use."""
-    assert 0 <= spared(priority, alive, most) <= most / 2
-    ranks = [spared(one, 10_000, most) for one in Priority]
+    most = quota.calls if isinstance(quota, Window) else quota.burst
+    assert 0 <= spared(priority, alive, quota) <= most / 2
+    ranks = [spared(one, 10_000, quota) for one in Priority]
     assert ranks == sorted(ranks)
 
 

@@ -20,12 +20,12 @@ local function text(number)
   return string.format('%.6f', number)
 end
 
-local function spared(rank, alive, most)
+local function spared(rank, alive, most, window)
   if rank == 0 then return 0 end
   if rank == 1 then return math.floor(most / 12) end
   if rank == 2 then return math.floor(most / 8) end
   if rank == 3 then return math.floor(most / 4) end
-  return math.min(alive, math.floor(most / 2))
+  return math.min(window and alive + math.floor(alive / 2) + 2 or alive, math.floor(most / 2))
 end
 
 local buckets = {}
@@ -62,7 +62,7 @@ for number = 1, #KEYS / 3 do
 end
 
 local function open_to(b, rank)
-  return math.max(1, b.most - spared(rank, b.living, b.most))
+  return math.max(1, b.most - spared(rank, b.living, b.most, b.window))
 end
 
 local function interval(b, rank)

@@ -1,0 +1,1 @@
+"""How replies fare under the platforms' rate limits: simulated, over two processes, and under load."""

@@ -1,0 +1,179 @@
+"""Many answers at a time under the platforms' limits, in virtual time: refusals, staleness, first and final text.
+
+Each of n threads is asked, answers for 20 s (ten deltas a second), and is asked again ten seconds after the end was
+shown. Staleness: at any moment from the first delta until the final text is visible, how long ago the oldest delta that
+nobody can see yet came. The limits are the emulators' (a window of 50 edits a minute for each Slack workspace, a
+leaky bucket of 5 for each Discord channel and 50 calls a second in all), each call takes 60 ms.
+
+Compared with a timer of 0.5 s and one of 1 s, which post the first delta at once, edit whenever the time is over, and
+after a 429 wait as told and go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import looptime
+
+from adapters.discord.limits import LIMITS as DISCORD
+from adapters.slack.limits import LIMITS as SLACK
+from benchmarks.replies._platforms import DiscordRules, Rules, SimulatedSurface, SlackRules
+from benchmarks.replies._writers import MakeWriter, Timer, ours
+from core.chat import Limits
+
+DELTAS, EVERY_S = 200, 0.1
+PAUSE_S = 10.0
+SAMPLE_S = 0.25
+
+
+@dataclass(frozen=True)
+class Case:
+    """rules: the platform.  thread: the name of thread number k.  answers: how many one thread is asked for."""
+
+    name: str
+    rules: Callable[[], Rules]
+    limits: Limits
+    thread: Callable[[int], str]
+    size: int
+    answers: int
+
+
+@dataclass
+class Outcome:
+    """Seconds, of every answer or every sample."""
+
+    staleness: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    final: list[float] = field(default_factory=list)
+    calls: int = 0
+    refused: int = 0
+
+
+class Beat:
+    """Ten times a second everybody who answers has one more delta: one wake-up for all, not one for each."""
+
+    def __init__(self) -> None:
+        self._answering: set[Callable[[], None]] = set()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            for give in list(self._answering):
+                give()
+
+    async def deltas(self, show: Callable[[int], None]) -> None:
+        """Call `show` with 1, 2, ... and return after the last; the first comes at once."""
+        done, number = asyncio.Event(), 1
+
+        def give() -> None:
+            nonlocal number
+            number += 1
+            show(number)
+            if number == DELTAS:
+                self._answering.discard(give)
+                done.set()
+
+        show(number)
+        self._answering.add(give)
+        await done.wait()
+
+
+async def _answer(
+    surface: SimulatedSurface, make: MakeWriter, thread: str, name: str, outcome: Outcome, beat: Beat
+) -> None:
+    loop = asyncio.get_running_loop()
+    writer = make(surface, thread, name)
+    running = asyncio.create_task(writer.run())
+    began = loop.time()
+    await beat.deltas(lambda number: writer.show("x" * number, final=number == DELTAS))
+    ended = loop.time()
+    await running
+    states = [state for state in surface.seen[thread].states if state[0] >= began]
+    outcome.first.append(states[0][0] - began)
+    outcome.final.append(states[-1][0] - ended)
+    times = [at for at, _ in states]
+    at = began + random.uniform(0, SAMPLE_S)
+    while at < states[-1][0]:
+        visible = bisect_right(times, at)
+        shown = states[visible - 1][1] if visible else 0
+        outcome.staleness.append(max(0.0, at - (began + shown * EVERY_S)))
+        at += SAMPLE_S
+
+
+async def _thread(
+    case: Case, surface: SimulatedSurface, make: MakeWriter, number: int, outcome: Outcome, beat: Beat
+) -> None:
+    await asyncio.sleep(random.uniform(0, DELTAS * EVERY_S + PAUSE_S) if case.size > 1 else 0)
+    for turn in range(case.answers):
+        await _answer(surface, make, case.thread(number), f"{number}-{turn}", outcome, beat)
+        await asyncio.sleep(PAUSE_S)
+
+
+def simulated(case: Case, writer: Callable[[], MakeWriter]) -> Outcome:
+    random.seed(5)
+    outcome = Outcome()
+    surface = SimulatedSurface(case.rules(), case.limits)
+
+    async def story() -> None:
+        make, beat = writer(), Beat()
+        beating = asyncio.create_task(beat.run())
+        async with asyncio.TaskGroup() as threads:
+            for number in range(case.size):
+                threads.create_task(_thread(case, surface, make, number, outcome, beat))
+        beating.cancel()
+
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(story())
+    outcome.calls, outcome.refused = surface.calls.total(), len(surface.refused)
+    return outcome
+
+
+def timer(every_s: float) -> Callable[[], MakeWriter]:
+    return lambda: lambda surface, thread, name: Timer(surface, thread, every_s)
+
+
+WRITERS: dict[str, Callable[[], MakeWriter]] = {"ours": ours, "0.5 s timer": timer(0.5), "1 s timer": timer(1.0)}
+
+
+def cases(sizes: Sequence[int]) -> list[Case]:
+    def answers(size: int) -> int:
+        return max(1, min(10, 200 // size))
+
+    found = [Case("one Slack workspace", SlackRules, SLACK, lambda n: f"T1/C{n}", n, answers(n)) for n in sizes]
+    found += [
+        Case("100 Slack workspaces", SlackRules, SLACK, lambda n: f"T{n % 100}/C{n}", size, answers(min(size, 100)))
+        for size in sizes
+        if size >= 100
+    ]
+    return found + [Case("Discord channels", DiscordRules, DISCORD, str, n, answers(min(n, 100))) for n in sizes]
+
+
+def _at(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 1000])
+    sizes = parser.parse_args().sizes
+    print("seconds; staleness of the visible text, first text after the first delta, final text after the last delta")
+    for case in cases(sizes):
+        print(f"\n{case.name}, {case.size} answers at a time, {case.size * case.answers} in all")
+        print(f"  {'':12}  calls   429s   stale p50     p95   first p50     max   final p50     p95     max")
+        for name, writer in WRITERS.items():
+            got = simulated(case, writer)
+            print(
+                f"  {name:12} {got.calls:6} {got.refused:6}   {_at(got.staleness, 0.5):9.2f} "
+                f"{_at(got.staleness, 0.95):7.2f}   {_at(got.first, 0.5):9.2f} {max(got.first):7.2f}   "
+                f"{_at(got.final, 0.5):9.2f} {_at(got.final, 0.95):7.2f} {max(got.final):7.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
