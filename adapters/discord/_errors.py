@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from core.chat import (
+    MessageFrozen,
     MessageGone,
     NotPermitted,
     PlacementGone,
@@ -62,9 +63,10 @@ def to_surface_error(error: ApiError) -> SurfaceError:
     """The SurfaceError that says what to do about `error`."""
     text = str(error)
     match error.code:
-        case 10008 | 30046:
-            # 30046 comes with status 429: this message is too old to be edited often, a new one is not
+        case 10008:
             return MessageGone(text)
+        case 30046:  # comes with status 429: this message is too old to be edited often, a new one is not
+            return MessageFrozen(text)
         case 10003 | 50083 | 160005:
             return PlacementGone(text)
         case 50001 | 50013:

@@ -129,7 +129,7 @@ class Rest:
         code, reason = fields.get("code"), fields.get("message")
         retry, closed = None, ""
         if status == 429:
-            from_api = "retry_after" in fields
+            from_api = "retry_after" in fields or "code" in fields
             retry = _seconds(fields.get("retry_after")) or _seconds(retry_header) or 1.0
             if not from_api and _seconds(retry_header) is None:
                 retry = BLOCKED_S

@@ -26,7 +26,18 @@ from adapters.discord.inbound import said_in
 from adapters.discord.limits import LIMITS, draws
 from adapters.discord.markdown import LIMIT, to_content
 from adapters.discord.origin import Asked, ThreadStart, decode
-from core.chat import Draws, Limits, MessageRef, NotPermitted, Operation, Placement, PlacementGone, Said, Segment
+from core.chat import (
+    Draws,
+    Limits,
+    MessageRef,
+    NotPermitted,
+    Operation,
+    Placement,
+    PlacementGone,
+    Said,
+    Segment,
+    UserId,
+)
 from core.replies.healing import healed
 
 T = TypeVar("T")
@@ -105,6 +116,15 @@ class DiscordSurface:
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         await self._settled(f"message:{ref.message}", lambda: self._delete(placement, ref))
+
+    async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
+        """In a direct message: one that only a person sees exists in a channel as an answer to an interaction alone."""
+        person = user.rpartition(":")[2]
+        await self._settled(f"whisper:{person}", lambda: self._whisper(person, text))
+
+    async def _whisper(self, person: str, text: str) -> None:
+        direct = text_of(await self._rest.call("POST", "/users/@me/channels", {"recipient_id": person}), "id")
+        await self._rest.call("POST", "/channels/{channel}/messages", _body(Segment(text)), channel=direct)
 
     async def earlier(self, placement: Placement, before: str, most: int) -> list[Said]:
         """What stands in the thread above the question. See `core.chat.ThreadReader`.
@@ -203,7 +223,10 @@ class DiscordSurface:
         body = {**_body(segment), "nonce": key, "enforce_nonce": True}
         if spot.reply_to is not None:
             body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
-        answer = await self._rest.call("POST", "/channels/{channel}/messages", body, channel=spot.channel)
+        answer = await self._awake(
+            spot.channel,
+            lambda: self._rest.call("POST", "/channels/{channel}/messages", body, channel=spot.channel),
+        )
         ref = MessageRef(spot.channel, text_of(answer, "id"))
         if not _shows(answer, body):
             # the nonce was known: this is the message of an earlier attempt, and the answer has grown since
@@ -215,13 +238,17 @@ class DiscordSurface:
         asked = _asked(placement, ref)
         if asked and await self._by_token(asked, "PATCH", "/messages/{message}", body, message=ref.message):
             return
+        await self._awake(ref.channel, lambda: self._patch(ref, body))
+
+    async def _awake(self, channel: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that an archived thread refuses; it is opened again, if we may, and the call made anew."""
         try:
-            await self._patch(ref, body)
+            return await call()
         except ApiError as exc:
             if exc.code != errors.THREAD_ARCHIVED:
                 raise
-            await self._unarchive(ref.channel)
-            await self._patch(ref, body)
+        await self._unarchive(channel)
+        return await call()
 
     async def _patch(self, ref: MessageRef, body: Json) -> None:
         await self._rest.call(

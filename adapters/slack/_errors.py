@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from core.chat import (
+    MessageFrozen,
     MessageGone,
     NotPermitted,
     PlacementGone,
@@ -45,7 +46,8 @@ CONTENT_REFUSED = frozenset(
         "too_many_attachments",
     }
 )
-_MESSAGE_GONE = frozenset({"cant_update_message", "edit_window_closed", "is_inactive", "message_not_found"})
+_MESSAGE_FROZEN = frozenset({"cant_update_message", "edit_window_closed"})
+_MESSAGE_GONE = frozenset({"message_not_found"})
 _PLACEMENT_GONE = frozenset(
     {
         "cannot_reply_to_message",
@@ -54,6 +56,7 @@ _PLACEMENT_GONE = frozenset(
         "external_channel_migrating",
         "invalid_thread_ts",
         "is_archived",
+        "is_inactive",
         "not_in_channel",
         "restricted_action_thread_locked",
         "thread_not_found",
@@ -109,6 +112,8 @@ def surface_error(method: str, error: BaseException) -> SurfaceError:
         return RateLimited(said, _retry_after_s(error))
     if code in CONTENT_REFUSED or code.startswith(("slack_connect_", "invalid_metadata", "metadata_")):
         return SegmentRejected(said)
+    if code in _MESSAGE_FROZEN:
+        return MessageFrozen(said)
     if code in _MESSAGE_GONE:
         return MessageGone(said)
     if code in _PLACEMENT_GONE:

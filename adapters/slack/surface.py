@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, code_of, surface_error
 from adapters.slack.inbound import Me, is_spoken, said_in
 from adapters.slack.limits import LIMITS, draws
-from adapters.slack.markdown import message
+from adapters.slack.markdown import message, mrkdwn
 from adapters.slack.marker import is_marked, key_of, marker
 from adapters.slack.place import Place, user_id
 from adapters.slack.settings import StreamingMode
@@ -33,6 +33,7 @@ from core.chat import (
     Segment,
     SurfaceError,
     SurfaceUnavailable,
+    UserId,
 )
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,19 @@ class SlackSurface:
             await self._call("chat.delete", {"channel": ref.channel, "ts": ref.message})
         except MessageGone:
             return
+
+    async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
+        """Beside the thread, else, where nothing can be posted, in the app's direct messages with that person
+        (docs.slack.dev, chat.postMessage: a user's id as `channel`)."""
+        place, person = Place.of(placement.thread_id), user.rpartition(":")[2]
+        words = {"text": mrkdwn(text)}
+        try:
+            args = {"channel": place.channel, "user": person, "thread_ts": place.thread_ts}
+            await self._call("chat.postEphemeral", args | words)
+        except (RateLimited, SurfaceUnavailable):
+            raise
+        except SurfaceError:
+            await self._call("chat.postMessage", {"channel": person} | words)
 
     async def find(self, placement: Placement, key: str) -> MessageRef | None:
         """The message that was posted with `key` in this thread, None when there is none or we may not read here:

@@ -9,6 +9,7 @@ from core.replies.surface import (
     Bucket,
     Draws,
     Limits,
+    MessageFrozen,
     MessageGone,
     MessageRef,
     NotPermitted,
@@ -24,6 +25,7 @@ from core.replies.surface import (
     SurfaceError,
     SurfaceUnavailable,
     ToolCall,
+    Whisperer,
     Window,
 )
 from core.sessions import Rated, Vote
@@ -42,6 +44,7 @@ __all__ = [
     "Limits",
     "Marks",
     "Message",
+    "MessageFrozen",
     "MessageGone",
     "MessageRef",
     "NotPermitted",
@@ -69,5 +72,6 @@ __all__ = [
     "UserId",
     "Verdict",
     "Vote",
+    "Whisperer",
     "Window",
 ]

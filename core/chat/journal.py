@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from core.replies import Draft, MessageRef
+from core.replies import Draft, MessageRef, Standing
 from core.usage import Outcome, TurnUsage
 
 
@@ -46,13 +46,13 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """refs: the messages of its Reply, in order.
+    """standing: what there is of its Reply.
 
     model, written: what is known of the run under way, which may end with its process: its model, and how many
     characters it had written when this was noted.  cut_written: those of earlier runs that did end so.
     """
 
-    refs: tuple[MessageRef, ...] = ()
+    standing: Standing = field(default_factory=Standing)
     conclusion: Conclusion | None = None
     model: str = ""
     written: int = 0
@@ -65,8 +65,12 @@ class Journal:
     def with_run(self, model: str, written: int) -> Journal:
         return replace(self, model=model or self.model, written=written)
 
-    def with_refs(self, refs: Sequence[MessageRef]) -> Journal:
-        return replace(self, refs=tuple(refs))
+    @property
+    def refs(self) -> tuple[MessageRef, ...]:
+        return self.standing.refs
+
+    def with_standing(self, standing: Standing) -> Journal:
+        return replace(self, standing=standing)
 
     def with_conclusion(self, conclusion: Conclusion) -> Journal:
         return replace(self, conclusion=conclusion)

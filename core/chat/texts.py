@@ -21,6 +21,7 @@ from core.models.errors import (
     UnexpectedModelBehavior,
     UsageLimitExceeded,
 )
+from core.replies import GiveUp
 from core.usage import TurnUsage
 
 THINKING = "_Thinking…_"
@@ -50,6 +51,21 @@ In a direct message just write.
 - `help` shows this
 
 In a thread, mention me with one of these words: `@Parley stop`."""
+
+
+def undeliverable(given_up: GiveUp, hint: str) -> str:
+    """What a person is told alone when an answer to them cannot be shown where they asked."""
+    match given_up.cause:
+        case "gone":
+            why = "the channel or thread is archived, locked or gone, or I am not in it any more"
+        case "forbidden":
+            why = "I may not write there"
+        case "frozen":
+            why = "my messages there cannot be edited"
+        case _:
+            why = "what I wrote was refused there"
+    remedy = f" Somebody who administers it can put that right: {hint}." if hint else ""
+    return f"⚠️ I could not show you my answer where you asked: {why}.{remedy}"
 
 
 def footer(usage: TurnUsage) -> str:

@@ -39,7 +39,7 @@ from core.chat.stop import Stop, notice_of, reason_noted
 from core.errors import StoreUnavailable
 from core.messages import ModelMessage, ModelRequest, UserPromptPart
 from core.models.errors import AgentRunError
-from core.replies import Controls, MessageRef, Placement, RateBudget, Reply, Surface, SurfaceError
+from core.replies import Controls, Placement, RateBudget, Reply, Standing, Surface, SurfaceError, Whisperer
 from core.sessions import Begun, Lease, LedgerRow, UsageEntry, places_to
 from core.usage import Outcome, increments, today, who_of
 
@@ -58,6 +58,9 @@ NOTE_RUN_EVERY_S = 3.0
 STORE_PATIENCE_S = 60.0
 
 COURTESY_S = 3.0
+
+WHISPER_WAIT_S, WHISPER_GAP_S = 10.0, 600
+"""How long a person is tried to be told that an answer cannot be shown, and how rarely in one channel."""
 
 THINKING_AFTER_S = 1.5
 """When a person has waited this long without any text, a line says that something is going on."""
@@ -185,7 +188,7 @@ class _Attempt:
             key=self._turn_id,
             controls=Controls(stop=self._turn_id, retry=self._turn_id, rating=self._turn_id),
             posted=self._note_posted,
-            shown=self._journal.refs,
+            standing=self._journal.standing,
             again=self._begun.attempts > 1,
             assured=lambda: _patiently(self._lease.assure),
             stopped=lambda: self._stop.ask("asked"),
@@ -201,12 +204,29 @@ class _Attempt:
             greeting.cancel()
             present.cancel()
         conclusion = _timed(conclusion, reply.first_text_at, self._started)
+        if reply.given_up is not None and reply.given_up.worth_telling:
+            await self._whisper(texts.undeliverable(reply.given_up, getattr(reply.refusal, "hint", "")))
         await self._presence.end(COURTESY_S)
         await self._seal(conclusion)
         if self._turns.compactor is not None and conclusion.history:
             sizes = [len(entry) for entry in (*self._begun.history, conclusion.history)]
             self._turns.compactor.consider(self._message, sizes)
         self._log_end(conclusion, delivery)
+
+    async def _whisper(self, text: str) -> None:
+        """Tell the person alone what they cannot be told in the thread; at most now and then in one channel."""
+        message, surface = self._message, self._surface
+        if not isinstance(surface, Whisperer):
+            return
+        what = f"whisper {message.channel} {message.author.user_id}"
+        try:
+            async with asyncio.timeout(WHISPER_WAIT_S):
+                if await self._lease.once(what, WHISPER_GAP_S):
+                    await surface.whisper(self._placement, message.author.user_id, text)
+        except (SurfaceError, StoreUnavailable, TimeoutError) as exc:
+            log.warning(
+                "turn.not_told", extra={"thread_id": self._lease.thread_id, "reason": str(exc) or type(exc).__name__}
+            )
 
     def _read_journal(self) -> Journal:
         """What an earlier attempt noted; a Turn that is answered once more goes on in the messages it had."""
@@ -217,11 +237,11 @@ class _Attempt:
                 "turn.unreadable_journal", extra={"thread_id": self._lease.thread_id, "reason": type(exc).__name__}
             )
             return Journal()
-        return journal.taken_over() if self._begun.journal else journal.with_refs(self._question.refs)
+        return journal.taken_over() if self._begun.journal else journal.with_standing(Standing(self._question.refs))
 
-    async def _note_posted(self, refs: Sequence[MessageRef]) -> None:
-        new = [ref for ref in refs if ref not in self._journal.refs]
-        self._journal = self._journal.with_refs(refs)
+    async def _note_posted(self, standing: Standing) -> None:
+        new = [ref for ref in standing.refs if ref not in self._journal.refs]
+        self._journal = self._journal.with_standing(standing)
         if new:
             self._presence.posted()
         await self._note(place_keys(new))

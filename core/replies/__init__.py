@@ -3,13 +3,16 @@
 from core.replies.budget import Grant, LocalBudget, Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
 from core.replies.healing import healed
+from core.replies.recovery import GiveUp
 from core.replies.reply import Reply
 from core.replies.shared_budget import SharedBudget
 from core.replies.splitting import Splitter, closed
+from core.replies.standing import Standing
 from core.replies.surface import (
     Bucket,
     Draws,
     Limits,
+    MessageFrozen,
     MessageGone,
     MessageRef,
     NotPermitted,
@@ -26,6 +29,7 @@ from core.replies.surface import (
     SurfaceError,
     SurfaceUnavailable,
     ToolCall,
+    Whisperer,
     Window,
 )
 
@@ -34,10 +38,12 @@ __all__ = [
     "Controls",
     "Draft",
     "Draws",
+    "GiveUp",
     "Grant",
     "Layout",
     "Limits",
     "LocalBudget",
+    "MessageFrozen",
     "MessageGone",
     "MessageRef",
     "NotPermitted",
@@ -54,11 +60,13 @@ __all__ = [
     "SegmentRejected",
     "SharedBudget",
     "Splitter",
+    "Standing",
     "StoppedByPerson",
     "Surface",
     "SurfaceError",
     "SurfaceUnavailable",
     "ToolCall",
+    "Whisperer",
     "Window",
     "closed",
     "healed",

@@ -22,27 +22,25 @@ import hashlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, assert_never
 
 from core.replies.budget import Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
 from core.replies.pacing import Pacing
+from core.replies.recovery import BackOff, GiveUp, Leave, Move, Replace, Situation, Wait, decide
+from core.replies.standing import Standing
 from core.replies.surface import (
     Draws,
-    MessageGone,
     MessageRef,
-    NotPermitted,
     Perishable,
     Placement,
-    PlacementGone,
     RateLimited,
     Segment,
     SegmentRejected,
     StoppedByPerson,
     Surface,
     SurfaceError,
-    SurfaceUnavailable,
 )
 
 log = logging.getLogger(__name__)
@@ -55,58 +53,64 @@ _RECONSIDER_S = 1.0
 
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
-Posted = Callable[[Sequence[MessageRef]], Awaitable[None]]
+Posted = Callable[[Standing], Awaitable[None]]
 Assured = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One message of the Reply. segment: what it shows, None if that is not known (after a takeover).
-    gone: somebody deleted it, or it can no longer be edited."""
+    """One message of the Reply. segment: what it shows, None if that is not known (after a takeover)."""
 
     ref: MessageRef
     segment: Segment | None
-    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One platform call: `segment` at place `number` of the Reply; None deletes the message there."""
+    """One platform call: `segment` at place `number` of the Reply, or, without one, the deletion of `ref`."""
 
     operation: Literal["post", "edit", "delete"]
     number: int
     segment: Segment | None
+    ref: MessageRef | None = None
 
 
-def next_step(wanted: Sequence[Segment], shown: Sequence[Shown], *, final: bool) -> Step | None:
+def next_step(
+    wanted: Sequence[Segment],
+    shown: Sequence[Shown],
+    leftovers: Sequence[MessageRef] = (),
+    *,
+    final: bool,
+    held_from: int | None = None,
+) -> Step | None:
     """The call that brings `shown` closest to `wanted`, None when there is nothing to do.
 
-    Earlier messages first, so that a reader finds the parts in order. A message that is gone is left alone
-    while the answer grows and posted anew once it is final; until then also those stay that an earlier attempt
-    has posted and that are not reached yet.
+    Earlier messages first, so that a reader finds the parts in order. Until the answer is final those messages stay
+    that an earlier attempt has posted and that are not reached yet; so do `leftovers`, which show what the new
+    messages do not show yet.  held_from: what is posted from this place on could not be edited, so it waits for the
+    end.
     """
     for number, segment in enumerate(wanted):
         if number >= len(shown):
-            return Step("post", number, segment)
-        if shown[number].gone:
-            if final:
-                return Step("post", number, segment)
-        elif shown[number].segment != segment:
+            waits = held_from is not None and number >= held_from and not final
+            return None if waits else Step("post", number, segment)
+        if shown[number].segment != segment:
             return Step("edit", number, segment)
     if not final:
         return None
-    surplus = [number for number in range(len(wanted), len(shown)) if not shown[number].gone]
-    return Step("delete", surplus[-1], None) if surplus else None
+    if len(shown) > len(wanted):
+        return Step("delete", len(shown) - 1, None, shown[-1].ref)
+    return Step("delete", len(shown), None, leftovers[-1]) if leftovers else None
 
 
 class Reply:
     """The answer to one Turn, as people see it.
 
     key: names the Turn; the same for every attempt at it.  controls: what its buttons hand back.
-    shown: messages that an earlier attempt at this Turn posted; they are gone on with.
+    standing: what an earlier attempt at this Turn left standing; it is gone on with.
     assured: awaited before each call; it raises when somebody else shows this Reply now.
     again: there was an earlier attempt, and it may have posted one message more than it could note.
-    posted: awaited with every message of the Reply after each new one, before anything else is sent.
+    posted: awaited with what stands of the Reply after each change of it, before anything else is sent.
     stopped: called when somebody has stopped it by means of the platform's own.
     """
 
@@ -119,11 +123,12 @@ class Reply:
         key: str,
         controls: Controls,
         posted: Posted,
-        shown: Sequence[MessageRef] = (),
+        standing: Standing | None = None,
         again: bool = False,
         assured: Assured | None = None,
         stopped: Callable[[], None] = lambda: None,
     ) -> None:
+        before = standing or Standing()
         self._surface = surface
         self._perishable = surface if isinstance(surface, Perishable) else None
         self._placement = placement
@@ -133,14 +138,22 @@ class Reply:
         self._posted = posted
         self._assured = assured
         self._stopped = stopped
-        self._shown = [Shown(ref, None) for ref in shown]
+        self._shown = [Shown(ref, None) for ref in before.refs]
+        self._leftovers = list(before.leftovers)
+        self._moves = before.moves
+        self._held_from: int | None = None
         self._draft = Draft()
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()  # the first text, or the final Draft: worth waking up for in a wait
         self._refused: dict[int, Segment] = {}
-        self._doubtful = {len(shown)} if again else set()  # the places of posts whose answer was lost
-        self._reposts: dict[int, int] = {}  # by place
+        self._doubtful: dict[int, str] = {}  # by place: the keys of posts whose answer was lost
+        if again:
+            self._doubtful[len(self._shown)] = self._post_key(len(self._shown))
         self._pacing = Pacing(surface.limits.min_gap_s)
+        self.given_up: GiveUp | None = None
+        """Why nothing more could be shown, None unless it is so."""
+        self.refusal: SurfaceError | None = None
+        """The error that this followed from."""
 
     @property
     def first_text_at(self) -> float | None:
@@ -148,8 +161,8 @@ class Reply:
         return self._pacing.first_text_at
 
     @property
-    def refs(self) -> list[MessageRef]:
-        return [shown.ref for shown in self._shown]
+    def standing(self) -> Standing:
+        return Standing(tuple(shown.ref for shown in self._shown), tuple(self._leftovers), self._moves)
 
     def show(self, draft: Draft) -> None:
         """Make `draft` what should be shown; it replaces every earlier one. Never waits."""
@@ -177,13 +190,14 @@ class Reply:
                 try:
                     await self._take(step)
                 except SurfaceError as exc:
-                    if await self._give_up(step, exc):
+                    await self._recover(step, exc)
+                    if self.given_up is not None:
                         return "undeliverable"
 
     def _upkeep(self) -> Step | None:
         """The call that a message needs although it shows what it should."""
         for number, shown in enumerate(self._shown):
-            if shown.segment is not None and not shown.gone and self._good_until(shown.ref) <= self._now():
+            if shown.segment is not None and self._good_until(shown.ref) <= self._now():
                 return Step("edit", number, shown.segment)
         return None
 
@@ -221,7 +235,9 @@ class Reply:
         return step
 
     def _next_step(self) -> Step | None:
-        step = next_step(self._segments(), self._shown, final=self._draft.final)
+        step = next_step(
+            self._segments(), self._shown, self._leftovers, final=self._draft.final, held_from=self._held_from
+        )
         return step if step is not None or self._draft.final else self._upkeep()
 
     def _segments(self) -> list[Segment]:
@@ -254,21 +270,26 @@ class Reply:
                 ref = self._shown[number].ref
                 await self._surface.edit(self._placement, ref, segment)
                 self._shown[number] = Shown(ref, segment)
-            case Step("delete", number, _):
-                await self._surface.delete(self._placement, self._shown[number].ref)
-                del self._shown[number]
-                await self._posted(self.refs)
+            case Step("delete", _, _, MessageRef() as ref):
+                await self._surface.delete(self._placement, ref)
+                await self._drop(ref)
             case _:
                 raise AssertionError(f"no such step: {step}")
 
     async def _post(self, number: int, segment: Segment) -> None:
         """Post once: an attempt whose answer was lost is looked for before it is repeated."""
-        key = self._post_key(number)
+        key = self._doubtful.get(number) or self._post_key(number)
         found = await self._looked_for(number, key) if number in self._doubtful else None
         shown = Shown(found, None) if found else Shown(await self._post_once(number, segment, key), segment)
-        self._doubtful.discard(number)
+        self._doubtful.pop(number, None)
         self._shown[number : number + 1] = [shown]
-        await self._posted(self.refs)
+        await self._posted(self.standing)
+
+    async def _drop(self, ref: MessageRef) -> None:
+        """`ref` is no message of this Reply any more."""
+        self._shown = [shown for shown in self._shown if shown.ref != ref]
+        self._leftovers = [left for left in self._leftovers if left != ref]
+        await self._posted(self.standing)
 
     async def _looked_for(self, number: int, key: str) -> MessageRef | None:
         """Where an earlier attempt may have posted. What is not to be seen yet will be posted once more: the one window
@@ -281,67 +302,71 @@ class Reply:
         return found
 
     async def _post_once(self, number: int, segment: Segment, key: str) -> MessageRef:
-        self._doubtful.add(number)
+        self._doubtful[number] = key
         try:
             return await self._surface.post(self._placement, segment, key)
         except (RateLimited, SegmentRejected):
-            self._doubtful.discard(number)  # a clear no: nothing stands there
+            self._doubtful.pop(number, None)  # a clear no: nothing stands there
             raise
 
     def _post_key(self, number: int) -> str:
-        reposts = self._reposts.get(number, 0)
-        return f"{self._key}-{number}" + (f"-{reposts}" if reposts else "")
+        return f"{self._key}-{number}" + (f"-{self._moves}" if self._moves else "")
 
-    async def _give_up(self, step: Step, exc: SurfaceError) -> bool:
-        """Note what `exc` means for what comes next; True when nothing more can be shown."""
+    async def _recover(self, step: Step, exc: SurfaceError) -> None:
+        """Do what `exc` asks for, by `core.replies.recovery`."""
         now = self._now()
-        log.info(
-            "reply.call_failed",
-            extra={
-                "thread_id": self._placement.thread_id,
-                "operation": step.operation,
-                "segment": step.number,
-                "error": type(exc).__name__,
-                "reason": str(exc),
-            },
+        situation = Situation(
+            step.operation,
+            self._draft.final,
+            self._moves,
+            is_notice=step.number in self._refused,
+            patience=not self._pacing.out_of_patience(now),
         )
-        match exc:
-            case RateLimited():
-                await self._budget.refused(self._draws(step), exc.bucket, exc.retry_after_s)
-            case StoppedByPerson():
-                self._stopped()
-            case SurfaceUnavailable():
+        if isinstance(exc, StoppedByPerson):  # nothing is wrong with the place; the end is shown by other means
+            self._stopped()
+            return
+        decision = decide(exc, situation)
+        log.info("reply.call_failed", extra=self._told(step, exc) | {"decision": type(decision).__name__})
+        match decision:
+            case Wait(seconds, bucket):
+                await self._budget.refused(self._draws(step), bucket, seconds)
+            case BackOff():
                 self._pacing.failed(now)
-            case MessageGone():
-                self._shown[step.number] = replace(self._shown[step.number], gone=True)
-                self._reposts[step.number] = self._reposts.get(step.number, 0) + 1
-                return sum(self._reposts.values()) > 3
-            case PlacementGone() | NotPermitted():
+            case Move():
+                await self._move(step.number, decision)
+            case Replace():
+                log.error("reply.rejected", extra=self._told(step, exc))
+                self._refused[step.number] = Segment(REFUSED_NOTICE)
+                self._pacing.failed(now)
+            case Leave():
+                assert step.ref is not None
+                await self._drop(step.ref)
+            case GiveUp():
+                self.given_up, self.refusal = decision, exc
+                hint = getattr(exc, "hint", "")
                 log.warning(
-                    "reply.undeliverable",
-                    extra={
-                        "thread_id": self._placement.thread_id,
-                        "reason": str(exc),
-                        "hint": getattr(exc, "hint", ""),
-                    },
+                    "reply.undeliverable", extra=self._told(step, exc) | {"cause": decision.cause, "hint": hint}
                 )
-                return True
-            case SegmentRejected() | _:
-                return self._after_rejection(step, exc)
-        return self._pacing.out_of_patience(now)
+            case _:
+                assert_never(decision)
 
-    def _after_rejection(self, step: Step, exc: SurfaceError) -> bool:
-        """The platform will not take this text. While the answer grows the next one may do; at the end say so."""
-        if self._draft.final:
-            log.error(
-                "reply.rejected",
-                extra={"thread_id": self._placement.thread_id, "segment": step.number, "reason": str(exc)},
-            )
-            if step.number in self._refused:
-                return True
-            self._refused[step.number] = Segment(REFUSED_NOTICE)
-        self._pacing.failed(self._now())
-        return False
+    async def _move(self, number: int, move: Move) -> None:
+        """Go on in new messages from place `number` on."""
+        left = [shown.ref for shown in self._shown[number:]]
+        self._leftovers += left if move.old == "there" else left[1:]
+        del self._shown[number:]
+        self._moves += 1
+        self._held_from = number if move.waits_for_the_end else self._held_from
+        await self._posted(self.standing)
+
+    def _told(self, step: Step, exc: SurfaceError) -> dict[str, object]:
+        return {
+            "thread_id": self._placement.thread_id,
+            "operation": step.operation,
+            "segment": step.number,
+            "error": type(exc).__name__,
+            "reason": str(exc),
+        }
 
 
 REFUSED_NOTICE = "⚠️ This part of the answer was refused here and cannot be shown. The log of the bot says why."

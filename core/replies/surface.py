@@ -6,6 +6,7 @@ The writer (`core.replies.reply`) is the only caller of `post`, `edit` and `dele
       RateLimited           come back in `retry_after_s` seconds
       SurfaceUnavailable    the platform did not answer, or answered 5xx: it may or may not have taken effect
       MessageGone           the message was deleted by somebody
+      MessageFrozen         the message is there, and may not be edited (any more)
       PlacementGone         the thread or channel is deleted, archived or locked: nothing can be shown there
       NotPermitted          a permission or scope is missing; `hint` says which, fit to log
       SegmentRejected       the platform refused this content (size, blocks, moderation)
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from core.ids import ThreadId
+from core.ids import ThreadId, UserId
 
 Operation = Literal["post", "edit", "delete"]
 
@@ -187,6 +188,18 @@ class Perishable(Protocol):
         ...
 
 
+@runtime_checkable
+class Whisperer(Protocol):
+    """What a Surface may be able to do besides: tell one person something that nobody else sees."""
+
+    async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
+        """Tell `user` the markdown `text`, beside the thread or, where that cannot be, in a direct message.
+
+        Called once, and rarely; raises any SurfaceError when it cannot be told.
+        """
+        ...
+
+
 class SurfaceError(Exception):
     """A platform call failed. `str()` is fit for a log: no tokens, no message text."""
 
@@ -207,6 +220,10 @@ class SurfaceUnavailable(SurfaceError):
 
 class MessageGone(SurfaceError):
     """The message to edit was deleted."""
+
+
+class MessageFrozen(SurfaceError):
+    """The message is there, and may not be edited (any more)."""
 
 
 class PlacementGone(SurfaceError):

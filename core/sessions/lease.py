@@ -147,6 +147,11 @@ class Lease:
         with translated(self._store.where):
             return await self._store.redis.hget(self._key("meta"), name) or ""
 
+    async def once(self, what: str, seconds: int) -> bool:
+        """True for the first that asks within `seconds`, on any replica."""
+        with translated(self._store.where):
+            return bool(await self._store.redis.set(keys.once(what), "1", nx=True, ex=seconds))
+
     async def seal(
         self,
         letter: Letter,

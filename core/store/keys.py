@@ -25,6 +25,7 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p7}:s:<thread>:ratings     hash: `of <turn>` says which row of the ledger counts that answer,
                                        `by <turn> <user>` what a person thinks of it
     parley:at:<scope>:<key>            string: which Session a message on the platform belongs to (24 h)
+    parley:once:<hash>                 string: while it is there, something is not to be done once more
     parley:mark:<name>                 string: what an adapter wants to find after a restart
     parley:recent:<channel>:<user>     sorted set: the threads in which a person talked to us, by time
 """
@@ -60,6 +61,10 @@ def seen(thread_id: ThreadId, scope: ScopeId, key: str) -> str:
 
 def mark(name: str) -> str:
     return f"parley:mark:{name}"
+
+
+def once(what: str) -> str:
+    return f"parley:once:{digest(what)}"
 
 
 def alias(scope: ScopeId, key: str) -> str:

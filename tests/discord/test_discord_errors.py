@@ -6,6 +6,7 @@ import pytest
 
 from adapters.discord._errors import ApiError, to_surface_error
 from core.chat import (
+    MessageFrozen,
     MessageGone,
     NotPermitted,
     PlacementGone,
@@ -20,7 +21,7 @@ from core.chat import (
     ("status", "code", "expected"),
     [
         (404, 10008, MessageGone),
-        (429, 30046, MessageGone),
+        (429, 30046, MessageFrozen),
         (404, 10003, PlacementGone),
         (403, 160005, PlacementGone),
         (400, 50083, PlacementGone),

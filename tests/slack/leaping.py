@@ -15,7 +15,7 @@ from adapters.slack._web import Web
 from adapters.slack.inbound import Me
 from adapters.slack.settings import StreamingMode
 from core.chat import MessageRef, Placement, ThreadId
-from core.replies import Controls, Draft, LocalBudget, Reply
+from core.replies import Controls, Draft, LocalBudget, Reply, Standing
 from core.replies.reply import Delivery
 
 CONTROLS = Controls(stop="turn#1", retry="turn#1")
@@ -54,7 +54,7 @@ class Chat:
         again: bool = False,
         surface: SlackSurface | None = None,
     ) -> AsyncIterator[tuple[Reply, asyncio.Task[Delivery]]]:
-        async def posted(_: Sequence[MessageRef]) -> None:
+        async def posted(_: Standing) -> None:
             return None
 
         reply = Reply(
@@ -64,7 +64,7 @@ class Chat:
             key=key,
             controls=CONTROLS,
             posted=posted,
-            shown=shown,
+            standing=Standing(tuple(shown)),
             again=again,
             stopped=lambda: self.stops.append("asked"),
         )

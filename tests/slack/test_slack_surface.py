@@ -14,6 +14,7 @@ from adapters.slack import SlackSettings, SlackSurface
 from adapters.slack._errors import reason, surface_error
 from adapters.slack._web import Web
 from core.chat import (
+    MessageFrozen,
     MessageGone,
     MessageRef,
     NotPermitted,
@@ -115,8 +116,8 @@ async def test_a_deleted_message_is_gone_and_deleting_it_again_is_no_error(
     ("code", "error"),
     [
         ("message_not_found", MessageGone),
-        ("edit_window_closed", MessageGone),
-        ("cant_update_message", MessageGone),
+        ("edit_window_closed", MessageFrozen),
+        ("cant_update_message", MessageFrozen),
         ("channel_not_found", PlacementGone),
         ("is_archived", PlacementGone),
         ("not_in_channel", PlacementGone),

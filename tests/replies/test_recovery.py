@@ -1,0 +1,60 @@
+"""What a failed call means, as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.replies import (
+    MessageFrozen,
+    MessageGone,
+    NotPermitted,
+    PlacementGone,
+    RateLimited,
+    SegmentRejected,
+    SurfaceError,
+    SurfaceUnavailable,
+)
+from core.replies.recovery import BackOff, Cause, Decision, GiveUp, Leave, Move, Replace, Situation, Wait, decide
+
+GROWS, FINAL = Situation("edit"), Situation("edit", final=True)
+LATE = Situation("edit", final=True, patience=False)
+LIMITED, AWAY = RateLimited("ratelimited", 3.0), SurfaceUnavailable("500")
+GONE, FROZEN, REJECTED = MessageGone("gone"), MessageFrozen("closed"), SegmentRejected("blocked")
+
+
+@pytest.mark.parametrize(
+    ("error", "situation", "decision"),
+    [
+        (LIMITED, GROWS, Wait(3.0)),
+        (LIMITED, FINAL, Wait(3.0)),
+        (LIMITED, LATE, GiveUp("away")),
+        (AWAY, GROWS, BackOff()),
+        (AWAY, LATE, GiveUp("away")),
+        (GONE, GROWS, Move("gone")),
+        (GONE, FINAL, Move("gone")),
+        (GONE, Situation("edit", moves=1), GiveUp("deleted")),
+        (FROZEN, GROWS, Move("there")),
+        (FROZEN, Situation("edit", moves=1), Move("there")),
+        (FROZEN, Situation("edit", moves=2), GiveUp("frozen")),
+        (PlacementGone("locked"), GROWS, GiveUp("gone")),
+        (NotPermitted("no"), FINAL, GiveUp("forbidden")),
+        (REJECTED, GROWS, BackOff()),
+        (REJECTED, FINAL, Replace()),
+        (REJECTED, Situation("edit", final=True, is_notice=True), GiveUp("refused")),
+        (SurfaceError("something new"), GROWS, BackOff()),
+        (SurfaceError("something new"), FINAL, Replace()),
+    ],
+)
+def test_each_failure_has_its_policy(error: SurfaceError, situation: Situation, decision: Decision) -> None:
+    assert decide(error, situation) == decision
+
+
+@pytest.mark.parametrize("error", [PlacementGone("x"), NotPermitted("x"), REJECTED, FROZEN, SurfaceError("x")])
+def test_a_message_that_cannot_be_deleted_is_left(error: SurfaceError) -> None:
+    assert decide(error, Situation("delete", final=True)) == Leave()
+
+
+def test_only_what_the_asker_can_do_something_about_is_told() -> None:
+    """Not that a moderator took the answer away, nor that the platform is down."""
+    causes: list[Cause] = ["away", "deleted", "frozen", "gone", "forbidden", "refused"]
+    assert [cause for cause in causes if GiveUp(cause).worth_telling] == ["frozen", "gone", "forbidden", "refused"]
