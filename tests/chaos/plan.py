@@ -12,15 +12,21 @@ Platform = Literal["slack", "discord"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How big a run is. said_s: in which all is said.  kill_every_s: between two SIGKILLs, which go on as long as that.
-    redis_restarts: spread over it.  lost_answers: the share of platform calls whose answer is lost after they took
-    effect."""
+    """How big a run is.
+
+    said_s: in which all is said.  kill_every_s: between two SIGKILLs, which go on as long as that.  redis_restarts:
+    spread over it.  repeats_s: how much later an event may come again.  retries_s: when Slack delivers once more what
+    nobody has acknowledged (its own are 0, 60 and 300 seconds, longer than a run).  lost_answers: the share of platform
+    calls whose answer is lost after they took effect.
+    """
 
     threads: int = 300
     messages: int = 4
     said_s: float = 150.0
     kill_every_s: float = 1.0
     redis_restarts: int = 2
+    repeats_s: float = 12.0
+    retries_s: tuple[float, ...] = (1.0, 5.0, 12.0)
     lost_answers: float = 0.02
     workers: int = 3
     ingresses: int = 2
@@ -96,7 +102,7 @@ def make(seed: int, shape: Shape) -> Plan:
 
 def _thread(dice: random.Random, number: int, shape: Shape) -> Thread:
     patient = dice.random() < 0.5
-    questions = tuple(_question(dice, number, position) for position in range(1, shape.messages + 1))
+    questions = tuple(_question(dice, number, position, shape) for position in range(1, shape.messages + 1))
     return Thread(
         number,
         "slack" if number % 2 else "discord",
@@ -107,9 +113,9 @@ def _thread(dice: random.Random, number: int, shape: Shape) -> Thread:
     )
 
 
-def _question(dice: random.Random, thread: int, number: int) -> Question:
+def _question(dice: random.Random, thread: int, number: int, shape: Shape) -> Question:
     is_long = dice.random() < 0.2
-    repeats = tuple(dice.choice((1, -1)) * dice.uniform(0.1, 12.0) for _ in range(dice.choice((0, 0, 1, 2))))
+    repeats = tuple(dice.choice((1, -1)) * dice.uniform(0.1, shape.repeats_s) for _ in range(dice.choice((0, 0, 1, 2))))
     return Question(
         thread,
         number,

@@ -11,7 +11,15 @@ import pytest
 from tests.chaos.plan import Shape, make
 from tests.chaos.run import run
 
-SHORT = Shape(threads=24, said_s=6.0, kill_every_s=1.0, redis_restarts=1, lost_answers=0.05)
+SHORT = Shape(
+    threads=24,
+    said_s=6.0,
+    kill_every_s=1.0,
+    redis_restarts=1,
+    repeats_s=4.0,
+    retries_s=(0.5, 1.5, 4.0),
+    lost_answers=0.05,
+)
 
 
 @pytest.mark.timeout(120)

@@ -21,9 +21,6 @@ from tests.providers.openai_server import OpenAIServer, Reply
 INPUT_TOKENS = 100
 """What the provider says that every prompt had, so that the ledger can be checked to the token."""
 
-SLACK_RETRIES_S = (1.0, 5.0, 12.0)
-"""Slack's own are 0, 60 and 300 seconds: three tries after the first. A run does not last that long."""
-
 FASTER = 25
 """How much more often than in a real workspace and server may be posted and edited here: pace is not what is tested."""
 
@@ -248,7 +245,7 @@ async def a_town(plan: Plan) -> AsyncIterator[Town]:
     slack = SlackEmulator(
         rate_limits=RateLimits(tiers, post_burst=50, post_per_second=FASTER, posts_per_minute=300 * FASTER)
     )
-    slack.settings.retry_delays_s = SLACK_RETRIES_S
+    slack.settings.retry_delays_s = plan.shape.retries_s
     discord = DiscordEmulator(limits=Limits().faster(FASTER))
     async with slack.running(), discord.running(), Provider(plan) as provider:
         for number in range(CHANNELS):
