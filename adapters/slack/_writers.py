@@ -28,7 +28,7 @@ from core.replies.markdown import (
     Table,
 )
 from core.replies.tables import aligned, listed
-from core.replies.writing import Writer
+from core.replies.writing import AtMargin, Writer
 
 TABLE_WIDTH: Final = 80
 """Columns of a code block that a window of usual width shows without breaking lines."""
@@ -39,7 +39,8 @@ _REFERENCE = re.compile(r"<(?=[!@#]|http|mailto:|tel:|ftp:|slack:)", re.IGNORECA
 _ENTITY = re.compile(r"&(?=(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)")
 _DEFINITION = re.compile(r"^( {0,3})\[([^\[\]]*)\](?=:)", re.MULTILINE)
 _BACKTICKS = re.compile(r"`+")
-_MARK = re.compile(r"(?<!\w)([*_~])(?=\S)")
+_TIMES = re.compile(r"(?<=[\w)])\*(?=\w)")
+_MARK = re.compile(r"\*\*+|~~+|(?<!\w)(?:\*|_+|~)(?=\S)")
 
 
 def entities(text: str) -> str:
@@ -59,6 +60,7 @@ class MarkdownBlock(Writer):
         if escaped:
             return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(text, "\\" + text)
         text = _ENTITY.sub("&amp;", text).replace("<", "&lt;").replace("](", "] (")
+        text = _TIMES.sub(r"\\*", text) if "*" in text else text
         return _DEFINITION.sub(r"\1\2", text) if "]:" in text else text
 
     def code(self, text: str) -> str:
@@ -117,7 +119,8 @@ class Mrkdwn(Writer):
     """Slack's own markup: notifications, search, and whatever does not show blocks.
 
     It has no headings (bold lines), no lists (a bullet is a character), no tables and no language of code. Its marks
-    count at the borders of words only, and cannot be escaped: a zero-width space makes such a border, or spoils it.
+    count at the borders of words only: a zero-width space makes such a border. They cannot be escaped: one that is
+    meant as itself, where it could begin something, is written as a mark that looks like it.
     """
 
     def __init__(self) -> None:
@@ -126,11 +129,11 @@ class Mrkdwn(Writer):
     def words(self, text: str, escaped: bool) -> str:
         text = entities(text)
         if escaped:
-            return text + _ZERO_WIDTH_SPACE if text in "*_~" else text.replace("`", _GRAVE)
-        return _MARK.sub(rf"\1{_ZERO_WIDTH_SPACE}", text).replace("`", _GRAVE)
+            return _ALIKE.get(text, text)
+        return _MARK.sub(lambda found: "".join(_ALIKE[mark] for mark in found[0]), text).replace("`", _ALIKE["`"])
 
     def code(self, text: str) -> str:
-        return f"`{entities(text).replace('`', _GRAVE)}`".replace("\n", " ")
+        return f"`{entities(text).replace('`', _ALIKE['`'])}`".replace("\n", " ")
 
     def one(self, one: Inline, before: str, after: str) -> str:
         """The same emphasis within itself is left out: its inner marks would end the outer ones."""
@@ -163,7 +166,7 @@ class Mrkdwn(Writer):
 
     def fenced(self, language: str, text: str) -> list[str]:
         text = entities(text).replace("```", f"``{_ZERO_WIDTH_SPACE}`")
-        return ["```", *text.removesuffix("\n").split("\n"), "```"]
+        return [AtMargin(line) for line in ("```", *text.removesuffix("\n").split("\n"), "```")]
 
     def quoted(self, lines: list[str]) -> list[str]:
         return [line if line.startswith("> ") else f"> {line}" for line in lines]
@@ -184,7 +187,7 @@ class Mrkdwn(Writer):
         return ["──────"]
 
 
-_GRAVE = "ˋ"
+_ALIKE: Final = {"*": "∗", "_": "\u200b_\u200b", "~": "∼", "`": "ˋ"}
 
 
 def _is_letter(character: str) -> bool:

@@ -31,7 +31,12 @@ Block = Json
 
 _REMEMBERED = 4096
 _NEEDS_WRITING = re.compile(
-    r"[<$\\|]|\]\(|\]:|\]\[|!\[|\[\^|&[#a-zA-Z]|[*_~][^\x00-\x7f]|[^\x00-\x7f][*_~]|(?:```|~~~)"  # fences in lists
+    r"[<$\\|]|\]\(|\]:|\]\[|!\[|\[\^|&[#a-zA-Z]"
+    r"|[*_~][^\x00-\x7f]|[^\x00-\x7f][*_~]"  # emphasis in scripts without spaces
+    r"|\d\)?\*\w|\w\*\d"  # products
+    r"|```|~~~"  # code in lists
+    r"|^ {0,3}(?:=+|-+)[ \t]*$",  # headings underlined
+    re.MULTILINE,
 )
 
 
@@ -83,7 +88,7 @@ def blocks_of(text: str) -> list[Block]:
         table_shown = True
         blocks += _markdown(words)
         words = []
-        blocks.append(piece.table)
+        blocks.append(dict(piece.table))  # what is remembered is not handed out
     return [*blocks, *_markdown(words)]
 
 

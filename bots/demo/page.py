@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from bots.demo.gallery import cases
 from bots.demo.live import Live
 
 CONTENT_TYPES = {
@@ -32,8 +33,14 @@ HEADERS = {
 
 
 def routes(live: Live) -> list[web.RouteDef]:
-    """`/` and its files, and `/live`, where the page connects."""
-    return [web.get("/", _index), web.get("/page/{name}", _file), web.get("/live", live.connect)]
+    """`/` and its files, `/live`, where the page connects, and `/gallery`."""
+    return [
+        web.get("/", _index),
+        web.get("/page/{name}", _file),
+        web.get("/live", live.connect),
+        web.get("/gallery", _gallery),
+        web.get("/gallery/cases", _cases),
+    ]
 
 
 def guard(host: str) -> Middleware:
@@ -55,6 +62,14 @@ def guard(host: str) -> Middleware:
 
 async def _index(_: web.Request) -> web.Response:
     return _served("index.html")
+
+
+async def _gallery(_: web.Request) -> web.Response:
+    return _served("gallery.html")
+
+
+async def _cases(_: web.Request) -> web.Response:
+    return web.json_response([case.as_json() for case in cases()], headers=HEADERS)
 
 
 async def _file(request: web.Request) -> web.Response:

@@ -32,6 +32,12 @@ DEPTH = 5
 """Levels of lists that are indented; what lies deeper stays at the last one."""
 
 
+class AtMargin(str):
+    """A line that stands at the margin, also within a list."""
+
+    __slots__ = ()
+
+
 class Writer(ABC):
     """Walks the nodes. Each method returns what is sent; nothing of a node reaches it but through one of them."""
 
@@ -144,7 +150,11 @@ class Writer(ABC):
         indent = self.indent(marker) if level < DEPTH else ""
         first = True
         for line in self.lines(item.blocks, level + 1) or [""]:
-            if first:
+            if isinstance(line, AtMargin):
+                if first:
+                    yield marker.rstrip()
+                yield line
+            elif first:
                 yield (marker + line).rstrip()
             else:
                 yield (indent + line) if line.strip() else ""

@@ -81,3 +81,16 @@ async def test_a_name_that_was_pointed_at_this_machine_is_refused(demo: Demo, we
         assert answer.status == 403
     async with web.get(f"{demo.address}/", headers={"Host": "localhost:8080"}) as answer:
         assert answer.status == 200
+
+
+async def test_the_gallery_shows_what_goes_over_the_wire(demo: Demo, web: aiohttp.ClientSession) -> None:
+    """The same that people get: it is made by the adapters, not for the page."""
+    async with web.get(f"{demo.address}/gallery") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    async with web.get(f"{demo.address}/gallery/cases") as answer:
+        shown = await answer.json()
+    assert len(shown) >= 40
+    table = next(case for case in shown if case["name"] == "15-table")
+    assert table["slack"]["blocks"][0]["type"] == "table"
+    assert table["discord"]["content"].startswith("```\nName")

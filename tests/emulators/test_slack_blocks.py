@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,3 +36,37 @@ def test_any_json_is_taken_or_refused_by_name(value: Any) -> None:
     assert isinstance(visible_text("", blocks), str)
     pings_of("", blocks, Parsing())
     unfurls_of("", blocks, unfurl_links=True, unfurl_media=True)
+
+
+def table(rows: int = 2, columns: int = 2, **more: Any) -> dict[str, Any]:
+    return {"type": "table", "rows": [[{"type": "raw_text", "text": "x"}] * columns for _ in range(rows)], **more}
+
+
+EMPTY = {"type": "raw_text", "text": ""}
+LINK = {"type": "rich_text_section", "elements": [{"type": "link", "url": "https://a.example"}]}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "named"),
+    [
+        ([table(), {"type": "markdown", "text": "a"}], ""),
+        ([table(100, 20)], ""),
+        ([{"type": "table", "rows": [[{"type": "rich_text", "elements": [LINK]}]]}], ""),
+        ([table(101)], "no more than 100"),
+        ([table(columns=21)], "no more than 20"),
+        ([table(), table()], "only_one_table_allowed"),
+        ([{"type": "table", "rows": [[EMPTY]]}], "more than 0 characters"),
+        ([{"type": "table", "rows": [[{"type": "mrkdwn", "text": "x"}]]}], "failed to match"),
+        ([{"type": "table", "rows": [[{"type": "rich_text", "elements": []}]]}], "elements"),
+        ([{"type": "table", "rows": [[{"type": "raw_text", "text": "x" * 10_001}]]}], "less than 10001"),
+        ([table(column_settings=[{"align": "middle"}])], "allowed values"),
+    ],
+)
+def test_a_table_is_taken_within_slacks_limits(blocks: list[dict[str, Any]], named: str) -> None:
+    """100 rows of 20 cells, 10,000 characters, no empty cell, one table a message."""
+    if not named:
+        check_blocks(blocks)
+        return
+    with pytest.raises(SlackError) as refused:
+        check_blocks(blocks)
+    assert named in str(refused.value.messages)

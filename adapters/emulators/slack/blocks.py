@@ -29,6 +29,9 @@ ALT_TEXT = 2000
 OPTIONS = 100
 MARKDOWN_TEXT = 12_000
 TABLE_ROWS, TABLE_COLUMNS, TABLE_TEXT = 100, 20, 10_000
+TABLES_PER_MESSAGE = 1
+"""Docs of the block's first release; that a second table is refused with `only_one_table_allowed` is what peers report
+(vercel/chat#194, openclaw/openclaw#57717)."""
 DATA_TABLE_ROWS = 101
 MESSAGE_TEXT = 13_200
 """Characters in all blocks of a message together. Not documented; measured in slackapi/bolt-js#2509."""
@@ -109,6 +112,9 @@ def _faults(blocks: list[dict[str, Any]], limit: int, root: str) -> Iterator[Fau
                 yield f"block_id `{block_id}` already exists", f"{at}/block_id"
             seen.add(block_id)
         yield from _block_faults(block, at)
+    tables = [(index, block) for index, block in enumerate(blocks) if block.get("type") == "table"]
+    for index, _ in tables[TABLES_PER_MESSAGE:]:
+        yield "only_one_table_allowed", f"{root}/{index}"
 
 
 def _block_faults(block: dict[str, Any], at: str) -> Iterator[Fault]:
@@ -236,13 +242,30 @@ def _table(block: dict[str, Any], at: str, limit: int) -> Iterator[Fault]:
         yield f"no more than {limit} items allowed", f"{at}/rows"
     if text_size(rows) > TABLE_TEXT:
         yield f"must be less than {TABLE_TEXT + 1} characters", f"{at}/rows"
+    settings = block.get("column_settings", [])
+    if not isinstance(settings, list) or len(settings) > TABLE_COLUMNS:
+        yield f"no more than {TABLE_COLUMNS} items allowed", f"{at}/column_settings"
+    else:
+        for column, setting in enumerate(settings):
+            if isinstance(setting, dict) and setting.get("align", "left") not in ("left", "center", "right"):
+                yield "must be one of the allowed values", f"{at}/column_settings/{column}/align"
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) > TABLE_COLUMNS:
             yield f"no more than {TABLE_COLUMNS} items allowed", f"{at}/rows/{index}"
             continue
         for column, cell in enumerate(row):
-            if text_size(cell) == 0:
-                yield "must be more than 0 characters", f"{at}/rows/{index}/{column}/text"
+            where = f"{at}/rows/{index}/{column}"
+            if not isinstance(cell, dict) or cell.get("type") not in ("raw_text", "rich_text", "raw_number"):
+                yield "failed to match all allowed schemas", where
+            elif cell["type"] == "rich_text" and not cell.get("elements"):
+                yield "missing required field: elements", where
+            elif text_size(cell) == 0 and not _links_in(cell):
+                yield "must be more than 0 characters", f"{where}/text"
+
+
+def _links_in(cell: dict[str, Any]) -> bool:
+    """Whether a cell shows an address: a link needs no words of its own."""
+    return '"type": "link"' in json.dumps(cell) and '"url": "' in json.dumps(cell)
 
 
 def _text_object(value: Any, at: str, limit: int, *, plain: bool = False) -> Iterator[Fault]:

@@ -2,6 +2,8 @@
 //   dialect   the inline rules           headings  how many levels there are
 //   tables    draw pipe tables           subtext   "-# small print"
 //   lists     "- item" and "1. item"      rules     "---"
+//   tasks     "- [x] item"
+//   spaces    are kept at the start of lines
 //   code      what happens to the text of fenced code, if anything
 
 import { el } from "./dom.js";
@@ -9,6 +11,7 @@ import { inline } from "./inline.js";
 
 const FENCE = /^( {0,3})(`{3,}|~{3,})\s*([^`\n]*)$/;
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
+const TASK = /^\[([ xX])\]\s/;
 const HEADING = /^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$/;
 const RULE = /^ {0,3}(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,})$/;
 const QUOTE = /^ {0,3}(?:>|&gt;) ?(.*)$/;
@@ -19,7 +22,7 @@ export function blocks(text, options, names) {
   const out = [];
   let paragraph = [];
   const flush = () => {
-    if (paragraph.length) out.push(el("p", {}, ...inline(paragraph.join("\n"), options.dialect, names)));
+    if (paragraph.length) out.push(el("p", { class: options.spaces && "typed" }, ...inline(paragraph.join("\n"), options.dialect, names)));
     paragraph = [];
   };
   for (let at = 0; at < lines.length; ) {
@@ -121,10 +124,14 @@ function listed(lines, at, options, names) {
     end += 1;
   }
   const made = items.map(({ first, rest }) =>
-    el("li", {}, ...inline(first, options.dialect, names), ...(rest.length ? blocks(dedented(rest), options, names) : [])));
+    el("li", {}, ...inline(options.tasks ? first.replace(TASK, box) : first, options.dialect, names), ...(rest.length ? blocks(dedented(rest), options, names) : [])));
   const list = el(ordered ? "ol" : "ul", {}, ...made);
   if (ordered) list.setAttribute("start", parseInt(start[2], 10));
   return [list, end];
+}
+
+function box(_, done) {
+  return done === " " ? "☐ " : "☑ ";
 }
 
 function continues(line, indent, ordered) {

@@ -30,7 +30,7 @@ const LOW = [/(?<![\w_])_(?=[^\s_])([\s\S]*?[^\s_])_(?![\w_])/y, wrapped("em")];
 const STRIKE = [/~~(?=\S)([\s\S]*?\S)~~/y, wrapped("s")];
 const LINK = [
   /\[((?:[^\[\]\\]|\\.|\[[^\[\]]*\])*)\]\(\s*<?((?:[^()\s<>]|\([^()\s]*\))+)>?(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)/y,
-  (match, inner) => link(unescaped(match[2]), ...inner(match[1])),
+  (match, inner) => (SAFE.test(unescaped(match[2])) ? link(unescaped(match[2]), ...inner(match[1])) : match[0]),
 ];
 const BARE = [/https?:\/\/[^\s<>]*[^\s<>.,:;!?"'\])}*_~]/y, (match) => link(match[0], match[0])];
 const ANGLED = [/<((?:https?:\/\/|mailto:)[^\s<>]+)>/y, (match) => link(match[1], match[1])];
@@ -62,9 +62,9 @@ const slackLink = [
 export const mrkdwn = [
   [/`([^`\n]+)`/y, (match) => el("code", { text: unescaped(match[1]) })],
   slackLink, slackReference, ENTITY,
-  [/(?<![\w*])\*(?=\S)([^\n*]*[^\s*])\*(?![\w*])/y, wrapped("strong")],
-  [/(?<![\w_])_(?=\S)([^\n_]*[^\s_])_(?![\w_])/y, wrapped("em")],
-  [/(?<![\w~])~(?=\S)([^\n~]*[^\s~])~(?![\w~])/y, wrapped("s")],
+  [/(?<![\w*])\*(?=[^\s\u200b])([^\n*]*[^\s*])\*(?![\w*])/y, wrapped("strong")],
+  [/(?<![\w_])_(?=[^\s\u200b])([^\n_]*[^\s_])_(?![\w_])/y, wrapped("em")],
+  [/(?<![\w~])~(?=[^\s\u200b])([^\n~]*[^\s~])~(?![\w~])/y, wrapped("s")],
   BREAK,
 ];
 

@@ -4,8 +4,8 @@ import { blocks, codeBlock } from "./blocks.js";
 import { el } from "./dom.js";
 import { discordMarkdown, inline, link, mention, mrkdwn, slackMarkdown, unescaped } from "./inline.js";
 
-const MARKDOWN = { dialect: slackMarkdown, headings: 6, tables: true, lists: true, rules: true };
-const MRKDWN = { dialect: mrkdwn, headings: 0, code: unescaped };
+const MARKDOWN = { dialect: slackMarkdown, headings: 6, tables: true, lists: true, tasks: true, rules: true };
+const MRKDWN = { dialect: mrkdwn, headings: 0, spaces: true, code: unescaped };
 const DISCORD = { dialect: discordMarkdown, headings: 3, lists: true, subtext: true };
 const LOADING = 1 << 7;
 
@@ -46,7 +46,7 @@ function slackBlock(block, names, shown) {
       slackElements(block.elements, shown);
       break;
     case "table":
-      shown.body.push(slackTable(block.rows));
+      shown.body.push(slackTable(block, names));
       break;
     case "task_card":
       shown.body.push(taskCard(block));
@@ -106,10 +106,13 @@ function richElement(one, names) {
   return el(name, { text: one.text ?? "" });
 }
 
-function slackTable(rows) {
-  const text = (cell) => cell.text ?? (cell.elements ?? []).map(text).join("");
-  const made = rows.map((row, at) => el("tr", {}, ...row.map((cell) => el(at ? "td" : "th", { text: text(cell) }))));
-  return el("div", { class: "table", tabindex: "0" }, el("table", {}, el("tbody", {}, ...made)));
+function slackTable({ rows, column_settings: columns = [] }, names) {
+  const cell = (name, one, column) => el(name, { class: columns[column]?.align ?? "left" },
+    ...(one.elements ?? []).flatMap((part) => (part.elements ?? []).map((inner) => richElement(inner, names))), one.text);
+  const row = (name, cells) => el("tr", {}, ...cells.map((one, column) => cell(name, one, column)));
+  const [head, ...others] = rows;
+  const made = el("table", {}, el("thead", {}, row("th", head)), el("tbody", {}, ...others.map((one) => row("td", one))));
+  return el("div", { class: "table", tabindex: "0" }, made);
 }
 
 /** The same of a Discord message; `loading` while the answer to a command is on its way. */
