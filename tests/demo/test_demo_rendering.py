@@ -199,7 +199,6 @@ def test_buttons_are_found_where_the_platform_has_them() -> None:
     assert [(one["label"], one["action"]) for one in found] == [("Stop", "s:1")]
 
 
-<<<<<<< HEAD
 def test_task_cards_say_how_far_they_are() -> None:
     """A stream's, alone and in a plan; their titles are text."""
     card = {"type": "task_card", "task_id": "1", "title": "<b>search</b>", "status": "in_progress"}
@@ -211,7 +210,8 @@ def test_task_cards_say_how_far_they_are() -> None:
         "plan",
         "task error",
     ]
-=======
+
+
 def test_slacks_own_table_is_drawn_with_its_columns_and_markup() -> None:
     """The first table of an answer is a block of its own."""
     link = {"type": "link", "url": "https://a.example", "text": "docs"}
@@ -234,4 +234,3 @@ def test_task_boxes_and_the_indentation_of_mrkdwn_are_drawn() -> None:
     assert text(slack("- [ ] a\n- [x] b")) == "☐ a☑ b"
     [paragraph] = rendered("slack", {"text": "• a\n    ◦ b"})["body"]
     assert paragraph[1] == {"class": "typed"}
->>>>>>> b7ff35c (Show a gallery of renderings, and keep what is sent for them as text)
