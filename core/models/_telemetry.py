@@ -50,9 +50,12 @@ def events_of(messages: Sequence[ModelMessage]) -> list[Event]:
     """What was said, one event for each part; "gen_ai.message.index" says which message it is of."""
     events: list[Event] = []
     for at, message in enumerate(messages):
-        told = (
-            [_of_part(part) for part in message.parts] if isinstance(message, ModelRequest) else _of_response(message)
-        )
+        if isinstance(message, ModelRequest):
+            told = [
+                _of_part(part) for part in message.parts if hasattr(part, "part_kind")
+            ]  # a stray one breaks nothing
+        else:
+            told = _of_response(message)
         for name, body in told:
             events.append(Event(name, jsonable(body), {"gen_ai.message.index": at, "event.name": name}))
     return events

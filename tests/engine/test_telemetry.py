@@ -18,19 +18,22 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, get_current_span
 from pydantic import BaseModel
 
-from core import Agent, ImageUrl, ModelRetry, RunContext, UnexpectedModelBehavior, UsageLimits
+from core import Agent, ImageUrl, ModelRetry, RunContext, UnexpectedModelBehavior, Usage, UsageLimits
 from core.agent import InstrumentationSettings
-from core.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from core.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from core.models import (
     AgentInfo,
     DeltaToolCall,
     FallbackModel,
     FunctionModel,
     InstrumentedModel,
+    Model,
+    ModelRequestParameters,
     OpenAIModel,
     TestModel,
     errors,
 )
+from core.models._telemetry import jsonable
 from tests.providers.clients import everything_closed, served_by
 from tests.providers.openai_server import OpenAIServer, Reply
 
@@ -279,6 +282,16 @@ async def test_every_kind_of_part_is_told(told: Told) -> None:
     assert [each["content"] for each in last] == ["one", "two"]
 
 
+class _Easy(Model):
+    """Takes whatever it is given."""
+
+    model_name = "easy"
+    system = "own"
+
+    async def request(self, *asked: Any) -> tuple[ModelResponse, Usage]:
+        return ModelResponse([TextPart("ok")]), Usage()
+
+
 async def test_what_json_cannot_hold_breaks_nothing(told: Told) -> None:
     class Odd:
         def __str__(self) -> str:
@@ -292,9 +305,13 @@ async def test_what_json_cannot_hold_breaks_nothing(told: Told) -> None:
 
     await agent.run("Go")
     assert told.attributes("agent run")["final_result"]
-    from core.models._telemetry import jsonable
-
     assert jsonable(Odd()) == "Unable to serialize: no"
+    told.exporter.clear()
+    stray: Any = {}
+    model = InstrumentedModel(_Easy(), told.settings)
+    await model.request([ModelRequest([UserPromptPart("Hi"), stray])], None, ModelRequestParameters())
+    said = json.loads(told.attributes("chat easy")["events"])
+    assert [each["event.name"] for each in said] == ["gen_ai.user.message", "gen_ai.choice"]
 
 
 async def test_an_agent_in_a_tool_is_told_below_it(told: Told) -> None:
