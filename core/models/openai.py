@@ -13,6 +13,7 @@ from core.models._failures import error_of
 from core.models._json import read_json
 from core.models._openai_wire import ChunkReader, as_chunk, body_parts, messages_out, tools_out
 from core.models._profiles import key_header, server_for, spared
+from core.models._providers import Provider
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
 from core.models._transport import Reply
@@ -58,7 +59,8 @@ class OpenAIModel(HTTPModel):
     http_client: an `httpx.AsyncClient` to send requests through; it stays the caller's.
     system_prompt_role: the role of system prompts, "system" unless told otherwise.
     provider: "groq", "mistral", ... (see `core.models.infer`): its address, key and ways; by default those of the
-    address.   system: the provider's name for OpenTelemetry, by default that of the address.
+    address. A `Provider` brings address, key and client itself.
+    system: the provider's name for OpenTelemetry, by default that of the address.
     Raises UserError when the address or the key is missing.
     """
 
@@ -71,9 +73,13 @@ class OpenAIModel(HTTPModel):
         api_key: str | None = None,
         http_client: httpx.AsyncClient | None = None,
         system_prompt_role: Literal["system", "developer", "user"] | None = None,
-        provider: str | None = None,
+        provider: str | Provider | None = None,
         system: str | None = None,
     ) -> None:
+        if isinstance(provider, Provider):
+            base_url, api_key = base_url or provider.base_url, api_key or provider.api_key
+            http_client = http_client or provider.http_client
+            provider = None if provider.name == "openai" else provider.name  # any server may speak as OpenAI does
         name = model_name or id
         if not name:
             raise UserError(f"{type(self).__name__} needs the name of a model, as 'gpt-4o'")

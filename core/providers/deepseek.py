@@ -1,0 +1,7 @@
+"""DeepSeek as a provider, for users; it lives in `core.models`."""
+
+from __future__ import annotations
+
+from core.models._providers import DeepSeekProvider
+
+__all__ = ["DeepSeekProvider"]
