@@ -142,7 +142,7 @@ WRITERS: dict[str, Callable[[], MakeWriter]] = {"ours": ours, "0.5 s timer": tim
 
 def cases(sizes: Sequence[int]) -> list[Case]:
     def answers(size: int) -> int:
-        return max(1, min(10, 200 // size))
+        return max(1, min(8, 200 // size))
 
     found = [Case("one Slack workspace", SlackRules, SLACK, lambda n: f"T1/C{n}", n, answers(n)) for n in sizes]
     found += [

@@ -13,7 +13,7 @@ from adapters.emulators.slack.emulator import SlackEmulator
 from core.store import EmbeddedRedis
 from tests.replies.test_two_processes import replicas
 
-SECONDS, ANSWER_S, EACH = 60.0, 10.0, 4
+SECONDS, ANSWER_S, EACH = 60.0, 20.0, 4
 
 
 async def main() -> None:

@@ -336,7 +336,7 @@ class _Attempt:
         def changed() -> None:
             self._presence.show(running.progress.doing)
             if running.progress.body or self._status_due:
-                reply.show(running.progress.draft())
+                reply.grow(running.progress.draft)
 
         asker = Asker(author.user_id, author.name, self._lease.thread_id)
         progress = Progress(self._turns.settings.shows_reasoning)

@@ -61,7 +61,7 @@ class _Serving:
 class Worker:
     """Serves Sessions until `drain`. concurrency: Sessions at once; further ones wait in Redis."""
 
-    def __init__(self, store: Store, leases: Leases, turns: Turns, concurrency: int = 100) -> None:
+    def __init__(self, store: Store, leases: Leases, turns: Turns, concurrency: int = 250) -> None:
         self._store = store
         self._leases = leases
         self._turns = turns

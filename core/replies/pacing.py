@@ -51,10 +51,15 @@ class Pacing:
         self.first_text_at: float | None = None
         """When the first text of the answer was confirmed, or a notice in its place."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there has been any text of the answer."""
+        return self._text_since is not None
+
     def drafted(self, draft: Draft, now: float) -> bool:
         """Note what is to be shown from now on; True if that is worth interrupting a wait."""
         self._draft = draft
-        begins = self._has_text() and self._text_since is None
+        begins = self._text_since is None and self._has_text()
         if begins:
             self._text_since = now
         if draft.final:

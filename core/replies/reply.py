@@ -143,6 +143,7 @@ class Reply:
         self._moves = before.moves
         self._held_from: int | None = None
         self._draft = Draft()
+        self._newest: Callable[[], Draft] | None = None
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()  # the first text, or the final Draft: worth waking up for in a wait
         self._refused: dict[int, Segment] = {}
@@ -168,14 +169,24 @@ class Reply:
         """Make `draft` what should be shown; it replaces every earlier one. Never waits."""
         if self._draft.final:
             return  # a late Delta after the end
-        self._draft = draft
+        self._draft, self._newest = draft, None
         if self._pacing.drafted(draft, self._now()):
             self._hurry.set()
         self._changed.set()
 
+    def grow(self, newest: Callable[[], Draft]) -> None:
+        """The same as `show(newest())`, for a text that grows by thousands of Deltas: the Draft is asked for when there
+        is time to show one, not for each of them."""
+        if self._pacing.has_begun and not self._draft.final:
+            self._newest = newest
+            self._changed.set()
+        else:
+            self.show(newest())
+
     async def run(self) -> Delivery:
         """Show Drafts until the final one is shown. Cancelling it lets a call in flight finish, within a bound."""
         while True:
+            self._catch_up()
             self._changed.clear()
             step = self._next_step()
             if step is None and self._draft.final:
@@ -230,9 +241,14 @@ class Reply:
             return None
         self._pacing.granted()
         if self._changed.is_set():
+            self._catch_up()
             newest = self._next_step()
             return newest if newest is not None and newest.operation == step.operation else None
         return step
+
+    def _catch_up(self) -> None:
+        if self._newest is not None:
+            self.show(self._newest())
 
     def _next_step(self) -> Step | None:
         step = next_step(

@@ -20,7 +20,7 @@ from core.store import Store, keys
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 0.5
+PATIENCE_S = 1.0
 """How long Redis may take over one answer."""
 
 AWAY_S = 5.0

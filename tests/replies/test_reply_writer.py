@@ -146,6 +146,37 @@ def test_one_call_is_in_flight_and_the_newest_text_wins() -> None:
     in_virtual_time(story)
 
 
+def test_a_text_that_grows_is_asked_for_when_there_is_time_to_show_it() -> None:
+    """A Draft for each of thousands of Deltas would be made in vain; the first comes at once, the last one wins."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(quota=AMPLE, limits=Limits(5000, len, 0.5))
+        reply = make_reply(surface)
+        said, asked = ["word"], 0
+
+        def newest() -> Draft:
+            nonlocal asked
+            asked += 1
+            return Draft(" ".join(said))
+
+        async with writing(reply) as task:
+            began = asyncio.get_running_loop().time()
+            for _ in range(500):
+                said.append("word")
+                reply.grow(newest)
+                await asyncio.sleep(0.01)
+            reply.show(Draft("the end", final=True))
+            reply.grow(newest)
+            assert await task == "shown"
+        assert surface.calls[0].at - began <= 0.15
+        assert surface.texts == ["the end"]
+        assert len(surface.calls) >= 5 and asked <= 3 * len(surface.calls)
+        lengths = [len(call.text) for call in surface.calls[:-1]]
+        assert lengths == sorted(set(lengths))
+
+    in_virtual_time(story)
+
+
 def test_identical_text_is_never_sent() -> None:
     """An edit that changes nothing costs a call of the budget."""
 

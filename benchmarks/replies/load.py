@@ -1,0 +1,138 @@
+"""Two hundred answers of 20 s (2,000 deltas each) at once in one bot: how long a reply takes, and what it costs.
+
+Everything is on: the engine over HTTP, rendering, splitting, the budget and all else in Redis. The local Slack answers
+after 60 ms; it, the provider, Redis and the bot are processes of their own, CPU and memory are the bot's alone. Once
+with Slack's budgets taken away, and with `--true-budgets` as they are (then the ends alone take minutes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from adapters.emulators.slack import RateLimits, SlackEmulator
+from benchmarks._sse_server import sse_server
+
+LATENCY_S = 0.06
+DELAYED = ("chat.postMessage", "chat.update", "chat.delete", "assistant.threads.setStatus")
+PORT = "18475"
+
+
+@asynccontextmanager
+async def bot(slack: SlackEmulator, provider: str, deltas: str, true_budgets: bool) -> AsyncIterator[int]:
+    """The process id of a bot that listens."""
+    command = ["-m", "bots.cli", "run"] if true_budgets else ["-m", "benchmarks.replies._bot", "run"]
+    with tempfile.TemporaryDirectory() as home:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": home,
+            "PYTHONPATH": str(Path.cwd()),
+            "PARLEY_DATA_DIR": f"{home}/data",
+            "PARLEY_HTTP_PORT": PORT,
+            "PARLEY_MODEL": f"openai:{deltas}",
+            "OPENAI_API_KEY": "none",
+            "OPENAI_BASE_URL": provider,
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, env=environment, stderr=asyncio.subprocess.PIPE
+        )
+        assert process.stderr is not None
+        while line := (await process.stderr.readline()).decode():
+            if re.search("bot.started", line):
+                break
+        await slack.wait_for(lambda: slack.connections, 15)
+        drain = asyncio.create_task(process.stderr.read())
+        try:
+            yield process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+            errors = (await drain).decode().splitlines()
+            for kept in [line for line in errors if "WARNING" in line or "ERROR" in line][:5]:
+                print("  bot:", kept[:200])
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _most_mb(pid: int) -> float:
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", type=int, default=200)
+    parser.add_argument("--deltas", default="2000@100", help="how many, and how many of them a second")
+    parser.add_argument("--true-budgets", action="store_true")
+    asked = parser.parse_args()
+    slack = SlackEmulator(rate_limits=RateLimits(enforced=asked.true_budgets))
+    async with slack.running(), sse_server() as provider:
+        for method in DELAYED:
+            slack.delay(method, LATENCY_S)
+        for number in range(asked.answers):
+            slack.add_channel(f"c{number}", ["ada", "parley"])
+        async with bot(slack, provider, asked.deltas, asked.true_budgets) as pid:
+            await _answered(slack, ["general"])  # what is loaded once
+            cpu = _cpu_s(pid)
+            took, first = await _answered(slack, [f"c{number}" for number in range(asked.answers)])
+            cpu, memory = _cpu_s(pid) - cpu, _most_mb(pid)
+        _print(slack, took, first)
+        print(
+            f"  {cpu / asked.answers * 1000:.0f} ms CPU a reply, {memory:.0f} MB at most, refused {slack.rate_limited}"
+        )
+
+
+async def _answered(slack: SlackEmulator, channels: list[str]) -> tuple[list[float], list[float]]:
+    """Ask in each channel at once; seconds until the whole answer and until the first message."""
+    loop = asyncio.get_running_loop()
+
+    async def ask(channel: str) -> tuple[float, float]:
+        began = loop.time()
+        question = await slack.say("ada", channel, "@Parley go")
+        await slack.wait_for(lambda: slack.bot_messages(channel, question.ts), 600)
+        first = loop.time() - began
+        await slack.wait_for(lambda: _ended(slack, channel, question.ts), 900)
+        return loop.time() - began, first
+
+    times = await asyncio.gather(*map(ask, channels))
+    return [took for took, _ in times], [first for _, first in times]
+
+
+def _ended(slack: SlackEmulator, channel: str, ts: str) -> bool:
+    """Whether the newest message of the answer has the buttons of one that is finished."""
+    return "parley_retry" in str(slack.bot_messages(channel, ts)[-1].blocks)
+
+
+def _print(slack: SlackEmulator, took: list[float], first: list[float]) -> None:
+    shown: dict[str, list[float]] = {}
+    for call in slack.calls("chat.update"):
+        shown.setdefault(call.args["ts"], []).append(call.at)
+    gaps = sorted(later - earlier for times in shown.values() for earlier, later in pairwise(sorted(times)))
+    edits = len(slack.calls("chat.update"))
+    print(f"{len(took)} answers at once: reply p50 {_at(took, 0.5):.1f} s, p95 {_at(took, 0.95):.1f} s, ", end="")
+    print(f"first message p50 {_at(first, 0.5):.2f} s, p95 {_at(first, 0.95):.2f} s")
+    print(f"  {edits / len(took):.1f} edits a reply, gap between them p50 {_at(gaps, 0.5):.2f} s, ", end="")
+    print(f"p99 {_at(gaps, 0.99):.2f} s, longest {gaps[-1]:.2f} s")
+
+
+def _at(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
