@@ -25,8 +25,8 @@ from core.chat import (
 )
 
 
-class StillStreams(SurfaceError):
-    """The message is a stream that has not ended, so it cannot be edited."""
+class StillStreams(SurfaceUnavailable):
+    """The message is a stream that has not ended, so it cannot be edited yet."""
 
 
 SDK_ERRORS = (SlackApiError, aiohttp.ClientError, OSError, asyncio.TimeoutError, AttributeError)

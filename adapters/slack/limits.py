@@ -23,7 +23,8 @@ from core.chat import Bucket, Draws, Limits, Operation, Rate, Window
 APPEND, STOP = "chat.appendStream", "chat.stopStream"
 LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.45, status_every_s=90.0)
 
-_TIER_2 = Window(19, 61.0)
+STREAMS = Window(19, 61.0)
+"""Tier 2: how many streams may be begun, and ended."""
 _TIER_3 = Window(48, 61.0)
 _TIER_4 = Window(96, 61.0)
 _POSTS_IN_CHANNEL = Rate(burst=3, per_s=0.95)
@@ -40,7 +41,7 @@ def draws(operation: Operation, place: Place, stream: Literal["growing", "stoppi
         case "edit" if stream == "growing":
             return Draws(scope, (Bucket(APPEND, _TIER_4),))
         case "edit" if stream == "stopping":
-            return Draws(scope, (Bucket(STOP, _TIER_2),))
+            return Draws(scope, (Bucket(STOP, STREAMS),))
         case "post":
             channel = Bucket(f"chat.postMessage:{place.channel}", _POSTS_IN_CHANNEL)
             return Draws(scope, (channel, Bucket("chat.postMessage", _POSTS)))

@@ -11,6 +11,8 @@ can show everything. Nobody sees a seam, nothing is lost, and what is shown neve
                has ended it (message_not_in_streaming_state), or an answer was lost, so that nobody knows what it shows
 
 Where Slack does not take a stream at all, the caller posts in the ordinary way; the refusal is remembered for a while.
+So it does while streams are begun faster than Slack lets them, and for an app that is no agent: a stream can hold no
+button that goes away, so it relies on Slack's own Stop button, which only agents have.
 
 A stream is known to the process that began it. Another one, which takes the Turn over, has only the message: it edits
 it, is told streaming_state_conflict, and ends the stream by `release`.
@@ -23,13 +25,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
-from adapters.slack.limits import APPEND, STOP
+from adapters.slack.limits import APPEND, STOP, STREAMS
 from adapters.slack.markdown import Block, message
 from adapters.slack.marker import marker
 from adapters.slack.outflow import Outflow, has_link, is_open
@@ -42,6 +44,7 @@ from core.chat import (
     Placement,
     RateLimited,
     Segment,
+    SegmentRejected,
     StoppedByPerson,
     SurfaceError,
     SurfaceUnavailable,
@@ -56,6 +59,7 @@ MOST_AGE_S = 240.0
 MOST_BYTES = 9_000
 
 _ENDED = frozenset({"message_not_in_streaming_state", "stopped_by_user"})
+_NO_AGENT = frozenset({"not_authorized", "feature_disabled", "missing_scope", "unknown_method"})
 _NOT_HERE_FOR_S = 600.0
 _KEPT = 1000
 
@@ -87,6 +91,9 @@ class Streams:
         self._told: OrderedDict[str, frozenset[str]] = OrderedDict()  # by Turn: the tool calls that have a card
         self._at_work: OrderedDict[str, bool] = OrderedDict()  # threads in which a stream may not have ended
         self._own: OrderedDict[MessageRef, bool] = OrderedDict()  # messages that this process has posted
+        self._begun: deque[float] = deque(maxlen=STREAMS.calls)
+        self._asking = asyncio.Lock()
+        self._stop_button: bool | None = None  # whether Slack shows its own; None: not known
         self._not_before: OrderedDict[str, float] = OrderedDict()  # by channel or thread, "" for all
 
     @property
@@ -115,9 +122,11 @@ class Streams:
         told = self._told.get(_turn_of(key), ())
         stream = _Stream(MessageRef("", ""), placement.thread_id, key, _now(), TaskCards(_now(), told))
         text, cards = self._growth(stream, segment, begins=True)
-        if not text and not cards:
+        if (not text and not cards) or not await self._has_stop_button(place):
             return None
         args = {"channel": place.channel, "thread_ts": place.thread_ts, "chunks": _chunks(text, cards)} | recipient
+        if not self._take_start():
+            return None
         try:
             answer = await self._send("chat.startStream", args)
         except SDK_ERRORS as exc:
@@ -184,6 +193,38 @@ class Streams:
         if self._mode == "direct" and not _is_direct(place):
             return False
         return all(_now() >= self._not_before.get(where, 0.0) for where in ("", place.channel, place.thread_id))
+
+    def _take_start(self) -> bool:
+        """Whether one more stream may be begun by now; if so it is counted."""
+        if len(self._begun) == STREAMS.calls and _now() - self._begun[0] < STREAMS.seconds:
+            return False
+        self._begun.append(_now())
+        return True
+
+    async def _has_stop_button(self, place: Place) -> bool:
+        """Whether Slack shows its Stop button for this app; asked once."""
+        async with self._asking:
+            return await self._ask_for_stop_button(place)
+
+    async def _ask_for_stop_button(self, place: Place) -> bool:
+        """Slack tells when it is told that we are at work."""
+        if self._stop_button is None:
+            session = {"channel_id": place.channel, "thread_ts": place.thread_ts, "status": "processing"}
+            try:
+                answer = await self._send("agents.sessions.setStatus", session)
+            except SDK_ERRORS as exc:
+                if code_of(exc) in _NO_AGENT:
+                    self._note_stop_button(False, code_of(exc))
+                return False
+            self._note_stop_button(not answer.get("warning"), str(answer.get("warning") or ""))
+            _keep(self._at_work, place.thread_id, True)
+        return self._stop_button is True
+
+    def _note_stop_button(self, shown: bool, reason: str) -> None:
+        self._stop_button = shown
+        if not shown:
+            hint = "make the app an agent that hears agent_session_stopped (parley slack manifest), install it again"
+            log.warning("slack.streaming.no_stop_button", extra={"reason": reason, "hint": hint})
 
     def _on_refused_start(self, place: Place, exc: BaseException) -> None:
         """Remember that there are no streams here for now. Raises SurfaceUnavailable when one may have begun."""
@@ -286,12 +327,18 @@ class Streams:
         return False
 
     async def _end(self, thread: str, ref: MessageRef, key: str) -> None:
+        """End a stream with nothing added. When Slack will not, the caller shall come again: in some minutes it ends
+        every stream by itself."""
         args = {"channel": ref.channel, "ts": ref.message, "metadata": marker(key)}
         try:
             await self._send(STOP, args)
         except SDK_ERRORS as exc:
-            if code_of(exc) not in _ENDED:
-                raise _error(STOP, exc) from exc
+            if code_of(exc) in _ENDED:
+                return
+            error = _error(STOP, exc)
+            if isinstance(error, SegmentRejected) or type(error) is SurfaceError:  # of nothing at all
+                error = SurfaceUnavailable(str(error))
+            raise error from exc
         else:
             self._at_work.pop(thread, None)
 

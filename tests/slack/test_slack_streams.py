@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapters.emulators.slack.web_api.streams import is_live
 from adapters.emulators.slack.workspace import Message
@@ -414,5 +417,70 @@ def test_leaving_in_the_middle_leaves_no_task_behind() -> None:
             async with chat.reply() as (reply, _):
                 await chat.says(reply, WORDS)
             assert {task for task in asyncio.all_tasks() - before if task.get_name().startswith("reply")} == set()
+
+    leaping(story)
+
+
+@pytest.mark.parametrize("lacks", ["agent", "event"])
+def test_an_app_without_slacks_stop_button_keeps_to_edits_with_ours(lacks: str) -> None:
+    """Whoever sees an answer grow can stop it."""
+
+    async def story() -> None:
+        async with a_chat() as chat:
+            if lacks == "agent":
+                chat.slack.settings.agent_view = False
+            else:
+                chat.slack.settings.subscriptions.discard("agent_session_stopped")
+            for _ in range(2):
+                async with chat.reply() as (reply, task):
+                    text = await chat.says(reply, WORDS)
+                    assert buttons(chat.answers[-1]) == ["parley_stop"]
+                    assert await chat.ends(reply, task, Draft(text, final=True)) == "shown"
+            assert chat.count("chat.startStream") == 0 and chat.count("agents.sessions.setStatus") == 1
+
+    leaping(story)
+
+
+def test_more_answers_at_once_than_slack_lets_streams_begin_grow_by_edits() -> None:
+    """20 a minute in a workspace: nobody waits for the next one, and Slack refuses none."""
+
+    async def story() -> None:
+        async with a_chat() as chat, AsyncExitStack() as stack:
+            replies = [await stack.enter_async_context(chat.reply(key=f"turn{number}")) for number in range(25)]
+            for number, (reply, _) in enumerate(replies):
+                reply.show(Draft(f"{WORDS}{number} "))
+            await chat.passes(60, 1)
+            assert len(chat.answers) == 25
+            assert 15 <= chat.count("chat.startStream") < 20 and not chat.errors("chat.startStream")
+
+    leaping(story)
+
+
+FAULTS = ["ratelimited", "msg_too_long", "message_not_in_streaming_state", "internal_error", "invalid_chunks", None]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["startStream", "appendStream", "appendStream", "stopStream", "update", "postMessage"]),
+            st.sampled_from(FAULTS),
+            st.booleans(),
+        ),
+        max_size=5,
+    )
+)
+def test_whatever_fails_the_answer_is_there_once_and_whole(faults: list[tuple[str, str | None, bool]]) -> None:
+    """Refusals and lost answers of any call, in any order, with and without effect."""
+
+    async def story() -> None:
+        async with a_chat() as chat, chat.reply() as (reply, task):
+            for method, error, after_effect in faults:
+                if method.endswith("Stream") or error in ("ratelimited", "internal_error", None):
+                    lost = after_effect and error in ("internal_error", None)  # a refusal has no effect
+                    chat.slack.fail_next(f"chat.{method}", error, retry_after=2, after_effect=lost)
+            text = await chat.says(reply, WORDS * 2, size=30)
+            assert await chat.ends(reply, task, Draft(text, final=True, retry=True)) == "shown"
+            assert is_whole(chat, text) and len(chat.answers) == 1
 
     leaping(story)
