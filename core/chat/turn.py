@@ -45,10 +45,12 @@ from core.usage import Outcome, increments, today, who_of
 
 log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 8
+MOST_ATTEMPTS = 16
 """A Turn that was begun this often and never ended is given up: it may be what kills its workers. Where processes are
 killed for another reason, all that they answered just then counts one attempt more, so this must be well above what bad
-luck brings about: with a worker killed every five seconds 4 was not."""
+luck brings about: with workers that live for five seconds, good Turns of three seconds came to eight in two minutes. A
+Turn that does kill its workers is through with it in about as many leases, three minutes.
+"""
 
 MOST_FAREWELLS = 2
 """How often a Turn that is given up is tried to be told of; after that it ends unseen, so that the thread goes on."""
