@@ -89,6 +89,7 @@ class Bot:
             history_turns=settings.parley_history_turns,
             shows_reasoning=settings.parley_show_reasoning,
             has_footer=settings.parley_footer,
+            attach_over=settings.parley_attach_over,
         )
         summarise = make_summarise(answerer)
         limits = self._turn_settings

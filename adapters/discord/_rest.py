@@ -14,7 +14,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import aiohttp
 import discord
@@ -72,11 +72,13 @@ class Rest:
         body: object | None = None,
         *,
         bot: bool = True,
+        file: tuple[str, str, bytes] | None = None,
         **ids: str,
     ) -> Json:
         """Make one call and return the JSON object it answered with, {} for none; a list comes under "items".
 
         path: as in the documentation, `/channels/{channel}/messages/{message}`, filled from `ids`.
+        file: name, media type and bytes of one to be uploaded with `body` ("Uploading Files").
         bot: send the bot's token; calls that carry an interaction token in their path go without.
         Raises ApiError for a refusal, RateLimited, and SurfaceUnavailable when there was no answer or a 5xx.
         """
@@ -87,7 +89,7 @@ class Rest:
         headers = {"Authorization": self._authorization} if bot else {}
         try:
             async with self._session.request(
-                method, self._url + path.format_map(ids), json=body, headers=headers
+                method, self._url + path.format_map(ids), headers=headers, **_content(body, file)
             ) as response:
                 answer = _parse(response, await response.read())
                 self._heed(bucket, f"{method} {path}", response.headers)
@@ -137,6 +139,16 @@ class Rest:
             self._close(_EVERYTHING if closed else bucket, retry)
         code, reason = code if isinstance(code, int) else 0, reason if isinstance(reason, str) else ""
         return ApiError(route, status, code, reason, retry, closed)
+
+
+def _content(body: object | None, file: tuple[str, str, bytes] | None) -> dict[str, Any]:  # Any: aiohttp's arguments
+    if file is None:
+        return {"json": body}
+    name, media_type, content = file
+    form = aiohttp.FormData()
+    form.add_field("payload_json", json.dumps(body), content_type="application/json")
+    form.add_field("files[0]", content, content_type=media_type, filename=name)
+    return {"data": form}
 
 
 def is_object(value: object) -> TypeGuard[Json]:

@@ -27,6 +27,7 @@ from adapters.discord.limits import LIMITS, draws
 from adapters.discord.markdown import LIMIT, to_content
 from adapters.discord.origin import Asked, ThreadStart, decode
 from core.chat import (
+    Attachment,
     Draws,
     Limits,
     MessageRef,
@@ -50,6 +51,8 @@ SUPPRESS_EMBEDS: Final = 1 << 2
 _LOADING: Final = 1 << 7
 """Message flags (message resource, "Message Flags"); LOADING: a deferred answer that nobody has filled yet."""
 NO_MENTIONS: Final[Json] = {"parse": [], "replied_user": False}
+LARGEST_FILE: Final = 10_000_000
+"""Discord takes 10 MiB with everything around it, where no boost has raised that ("Uploading Files")."""
 _AUTO_ARCHIVE_MIN: Final = 1440
 _REMEMBERED: Final = 4096
 _DRAIN_S: Final = 5.0
@@ -116,6 +119,33 @@ class DiscordSurface:
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         await self._settled(f"message:{ref.message}", lambda: self._delete(placement, ref))
+
+    @property
+    def largest_file(self) -> int:
+        return LARGEST_FILE
+
+    async def upload(self, placement: Placement, file: Attachment, key: str) -> MessageRef:
+        return await self._settled(f"post:{placement.thread_id}", lambda: self._upload(placement, file, key))
+
+    async def find_upload(self, placement: Placement, key: str) -> MessageRef | None:
+        """None, as in `find`: the nonce makes it safe to repeat an upload for some minutes."""
+        return None
+
+    async def _upload(self, placement: Placement, file: Attachment, key: str) -> MessageRef:
+        origin, sent = decode(placement.origin), (file.name, file.media_type, file.content)
+        body: dict[str, object] = {"allowed_mentions": NO_MENTIONS, "attachments": [{"id": 0, "filename": file.name}]}
+        if isinstance(origin, Asked) and not origin.bot_may_post:
+            answer = await self._by_token(origin, "POST", "?wait=true", body, file=sent)
+            if answer is None:
+                raise PlacementGone("the interaction's token has run out")
+            return MessageRef(origin.channel, text_of(answer, "id"))
+        spot = await self._spot(placement)
+        body |= {"nonce": key, "enforce_nonce": True}
+        if spot.reply_to is not None:
+            body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
+        path = "/channels/{channel}/messages"
+        answer = await self._rest.call("POST", path, body, file=sent, channel=spot.channel)
+        return MessageRef(spot.channel, text_of(answer, "id"))
 
     async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
         """In a direct message: one that only a person sees exists in a channel as an answer to an interaction alone."""
@@ -322,7 +352,13 @@ class DiscordSurface:
         return shown.get("content") in (None, "", content) or bool(shown.get("components"))
 
     async def _by_token(
-        self, asked: Asked, method: str, path: str, body: Json | None = None, **ids: str
+        self,
+        asked: Asked,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        file: tuple[str, str, bytes] | None = None,
+        **ids: str,
     ) -> Json | None:
         """Call with the interaction's token; None when it has run out."""
         if not asked.token_lives(self._now()) or asked.message in self._dead_tokens:
@@ -333,6 +369,7 @@ class DiscordSurface:
                 "/webhooks/{application}/{token}" + path,
                 body,
                 bot=False,
+                file=file,
                 application=asked.application,
                 token=asked.token,
                 **ids,

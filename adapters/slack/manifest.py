@@ -16,6 +16,7 @@ SCOPES = (
     "commands",
     "groups:history",
     "groups:read",
+    "files:write",
     "im:history",
     "mpim:history",
     "reactions:read",

@@ -15,7 +15,15 @@ from core.chat import ConfigError
 log = logging.getLogger(__name__)
 
 ESSENTIAL_SCOPES = ("app_mentions:read", "chat:write", "im:history")
-WANTED_SCOPES = ("channels:history", "groups:history", "mpim:history", "commands", "reactions:read", "users:read")
+WANTED_SCOPES = (
+    "channels:history",
+    "groups:history",
+    "mpim:history",
+    "commands",
+    "files:write",
+    "reactions:read",
+    "users:read",
+)
 
 _BOT_TOKEN_REMEDY = "Copy the Bot User OAuth Token (xoxb-…) from the app's page, OAuth & Permissions."
 _APP_TOKEN_REMEDY = (

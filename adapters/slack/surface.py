@@ -12,6 +12,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, code_of, surface_error
+from adapters.slack._web import proxy_for
 from adapters.slack.inbound import Me, is_spoken, said_in
 from adapters.slack.limits import LIMITS, draws
 from adapters.slack.markdown import message, mrkdwn
@@ -20,6 +21,7 @@ from adapters.slack.place import Place, user_id
 from adapters.slack.settings import StreamingMode
 from adapters.slack.streams import Streams
 from core.chat import (
+    Attachment,
     Directory,
     Draws,
     Limits,
@@ -37,6 +39,10 @@ from core.chat import (
 )
 
 log = logging.getLogger(__name__)
+
+LARGEST_FILE = 100_000_000
+_FILE = "F"
+"""What ids of files begin with; those of messages are numbers."""
 
 _BLOCKS_GIVEN_UP_AFTER = 3
 _BLOCKS_GIVEN_UP_FOR_S = 600.0
@@ -150,11 +156,58 @@ class SlackSurface:
             await self._show("chat.update", args, segment, placement.thread_id)
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
+        if ref.message.startswith(_FILE):
+            await self._call("files.delete", {"file": ref.message})
+            return
         self._streams.drop(ref)
         try:
             await self._call("chat.delete", {"channel": ref.channel, "ts": ref.message})
         except MessageGone:
             return
+
+    @property
+    def largest_file(self) -> int:
+        """Slack itself takes 1 GB (docs.slack.dev, "Working with files")."""
+        return LARGEST_FILE
+
+    async def upload(self, placement: Placement, file: Attachment, key: str) -> MessageRef:
+        """In Slack's three steps. The file's name carries `key`, so that it can be found again; people see its title.
+
+        Source: docs.slack.dev, files.getUploadURLExternal and files.completeUploadExternal; scope files:write.
+        """
+        place, content = Place.of(placement.thread_id), file.content
+        stem, dot, suffix = file.name.rpartition(".")
+        name = f"{stem}-{key}.{suffix}" if dot else f"{file.name}-{key}"
+        try:
+            asked = await self._client.files_getUploadURLExternal(filename=name, length=len(content))
+            await self._send_bytes(str(asked["upload_url"]), content)
+            files: list[dict[str, str | None]] = [{"id": str(asked["file_id"]), "title": file.name}]
+            await self._client.files_completeUploadExternal(
+                files=files, channel_id=place.channel, thread_ts=place.thread_ts
+            )
+        except SDK_ERRORS as exc:
+            raise surface_error("files.upload", exc) from exc
+        return MessageRef(place.channel, str(asked["file_id"]))
+
+    async def _send_bytes(self, url: str, content: bytes) -> None:
+        session = self._client.session
+        assert session is not None
+        async with session.post(url, data=content, proxy=proxy_for(url)) as answer:
+            if answer.status >= 400:
+                raise SurfaceUnavailable(f"files.upload: HTTP {answer.status}")
+
+    async def find_upload(self, placement: Placement, key: str) -> MessageRef | None:
+        place = Place.of(placement.thread_id)
+        try:
+            async for shown in self._replies(place):
+                for file in shown.get("files") or ():
+                    if key in str(file.get("name")):
+                        return MessageRef(place.channel, str(file["id"]))
+        except (RateLimited, SurfaceUnavailable):
+            raise
+        except SurfaceError as error:
+            log.warning("slack.upload.not_reconciled", extra={"reason": str(error)})
+        return None
 
     async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
         """Beside the thread, else, where nothing can be posted, in the app's direct messages with that person

@@ -6,6 +6,7 @@ from core.chat.message import Author, Message, Reach
 from core.errors import ConfigError, StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
 from core.replies.surface import (
+    Attachment,
     Bucket,
     Draws,
     Limits,
@@ -25,6 +26,7 @@ from core.replies.surface import (
     SurfaceError,
     SurfaceUnavailable,
     ToolCall,
+    Uploader,
     Whisperer,
     Window,
 )
@@ -32,6 +34,7 @@ from core.sessions import Rated, Vote
 
 __all__ = [
     "Adapter",
+    "Attachment",
     "Author",
     "Bucket",
     "ChannelId",
@@ -69,6 +72,7 @@ __all__ = [
     "ThreadId",
     "ThreadReader",
     "ToolCall",
+    "Uploader",
     "UserId",
     "Verdict",
     "Vote",

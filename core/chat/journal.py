@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from core.replies import Draft, MessageRef, Standing
+from core.replies import Attachment, Draft, MessageRef, Standing
 from core.usage import Outcome, TurnUsage
 
 
@@ -15,8 +15,8 @@ from core.usage import Outcome, TurnUsage
 class Conclusion:
     """How a Turn ends. Once it is in the journal, only showing and sealing are left.
 
-    text, notice, sources, footer: of the final Draft.  history: what the Turn adds to the Session's history, None for
-    nothing.  reset: the history is dropped instead.  usage: what goes into the ledger, None for a command.
+    text, notice, sources, footer, files: of the final Draft.  history: what the Turn adds to the Session's history,
+    None for nothing.  reset: the history is dropped instead.  usage: what goes into the ledger, None for a command.
     retry, rating: it can be asked for once more, and rated.
     """
 
@@ -30,6 +30,7 @@ class Conclusion:
     sources: str = ""
     footer: str = ""
     rating: bool = False
+    files: tuple[Attachment, ...] = ()
 
     def draft(self) -> Draft:
         """The final Draft."""
@@ -41,6 +42,7 @@ class Conclusion:
             sources=self.sources,
             footer=self.footer,
             rating=self.rating,
+            files=self.files,
         )
 
 

@@ -26,6 +26,7 @@ class Progress:
 
     text: the answer.  body: what people are shown of it, with what the model thought quoted where it was thought if
     `shows_reasoning`; it only grows at its end.  status: the line that says what goes on while the text does not grow.
+    with_files, with_references: the newest events that had some.
     """
 
     shows_reasoning: bool = False
@@ -37,12 +38,18 @@ class Progress:
     first_delta_at: float | None = None
     tools: dict[str, ToolCall] = field(default_factory=dict)
     last: RunResponse | None = field(default=None, repr=False)
+    with_files: RunResponse | None = field(default=None, repr=False)
+    with_references: RunResponse | None = field(default=None, repr=False)
     _thought: str = ""
     _before_thought: str = ""
 
     def apply(self, event: RunResponse, now: float) -> bool:
         """Take `event` in; True if what people should see has changed."""
         self.last = event
+        if event.images or event.videos or event.audio:
+            self.with_files = event
+        if event.extra_data is not None and event.extra_data.references:
+            self.with_references = event
         self.model = event.model or self.model
         match event.event:
             case RunEvent.run_response.value if isinstance(event.content, str) and event.content:

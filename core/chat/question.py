@@ -18,12 +18,13 @@ from core.sessions import Begun
 @dataclass(frozen=True, slots=True)
 class Record:
     """A Turn that has ended. number: its own.  messages: what it answered.  refs: the messages of its Reply.
-    context: what stood before the question in its prompt."""
+    context: what stood before the question in its prompt.  uploads: the files of its Reply."""
 
     number: int
     messages: tuple[Message, ...]
     refs: tuple[MessageRef, ...]
     context: str = ""
+    uploads: tuple[MessageRef, ...] = ()
 
     def dump(self) -> str:
         return _RECORD.dump_json(self).decode()
@@ -48,12 +49,13 @@ _RECORD = TypeAdapter(Record)
 class Question:
     """messages: what is to be answered, at least one.  refs: the messages of an earlier Reply that this answer takes
     the place of.  instead_of: the number of the Turn that had that Reply, None when this is asked the first time.
-    context: what was said in the thread before we were called into it."""
+    context: what was said in the thread before we were called into it.  uploads: the files of that earlier Reply."""
 
     messages: tuple[Message, ...]
     refs: tuple[MessageRef, ...] = ()
     instead_of: int | None = None
     context: str = ""
+    uploads: tuple[MessageRef, ...] = ()
 
     @staticmethod
     def read(begun: Begun) -> Question | None:
@@ -72,7 +74,7 @@ class Question:
         )
         others = (codec.load_letter(letter.payload) for letter in begun.letters[1:])
         steered = tuple(other for other in others if isinstance(other, Message))
-        return Question((*messages, *steered), record.refs, record.number, record.context)
+        return Question((*messages, *steered), record.refs, record.number, record.context, record.uploads)
 
     @property
     def first(self) -> Message:

@@ -44,9 +44,15 @@ def _address(document: Mapping[str, Any]) -> str:
     """An address of the web as it fits into a markdown link, "" if there is none."""
     for key in _ADDRESSES:
         url = document.get(key)
-        if isinstance(url, str) and len(url) <= _URL_LENGTH and _is_of_the_web(url.strip()):
-            return quote(url.strip(), safe="/:?#@!$&'*+,;=%~[]-._")
+        if isinstance(url, str) and (address := web_address(url)):
+            return address
     return ""
+
+
+def web_address(url: str) -> str:
+    """`url` as it fits into a markdown link, "" if it is none of the web."""
+    fits = len(url) <= _URL_LENGTH and _is_of_the_web(url.strip())
+    return quote(url.strip(), safe="/:?#@!$&'*+,;=%~[]-._") if fits else ""
 
 
 def _is_of_the_web(url: str) -> bool:

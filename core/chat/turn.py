@@ -26,6 +26,7 @@ from core.chat.commands import Commands
 from core.chat.compaction import Compactor
 from core.chat.costs import cost_of
 from core.chat.earlier import read_earlier
+from core.chat.files import HandedOver, handed_over, long_answer
 from core.chat.journal import Conclusion, Journal
 from core.chat.message import Message
 from core.chat.policies import BusyPolicies
@@ -39,7 +40,7 @@ from core.chat.stop import Stop, notice_of, reason_noted
 from core.errors import StoreUnavailable
 from core.messages import ModelMessage, ModelRequest, UserPromptPart
 from core.models.errors import AgentRunError
-from core.replies import Controls, Placement, RateBudget, Reply, Standing, Surface, SurfaceError, Whisperer
+from core.replies import Controls, Placement, RateBudget, Reply, Standing, Surface, SurfaceError, Uploader, Whisperer
 from core.sessions import Begun, Lease, LedgerRow, UsageEntry, places_to
 from core.usage import Outcome, increments, today, who_of
 
@@ -72,13 +73,15 @@ THINKING_AFTER_S = 1.5
 class TurnSettings:
     """deadline_s: how long one Turn may take.  history_chars: the most JSON text of history a run is given.
     history_turns: the most finished Turns of it.  shows_reasoning: people see what the model thinks.  has_footer: below
-    an answer stand its model, time and cost."""
+    an answer stand its model, time and cost.  attach_over: an answer of more characters is attached as a file as well,
+    0 for never."""
 
     deadline_s: float = 900.0
     history_chars: int = 400_000
     history_turns: int = 50
     shows_reasoning: bool = False
     has_footer: bool = False
+    attach_over: int = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ class _Attempt:
         self._journal = Journal()
         self._noting = asyncio.Lock()  # what is noted last is the newest
         self._running: Running | None = None
+        self._files = HandedOver()
         self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
         self._presence = Presence(surface, self._placement, texts.IS_THINKING)
         self._status_due = False  # a quick answer needs no line that says it is coming
@@ -239,7 +243,11 @@ class _Attempt:
                 "turn.unreadable_journal", extra={"thread_id": self._lease.thread_id, "reason": type(exc).__name__}
             )
             return Journal()
-        return journal.taken_over() if self._begun.journal else journal.with_standing(Standing(self._question.refs))
+        return (
+            journal.taken_over()
+            if self._begun.journal
+            else journal.with_standing(Standing(self._question.refs, leftovers=self._question.uploads))
+        )
 
     async def _note_posted(self, standing: Standing) -> None:
         new = [ref for ref in standing.refs if ref not in self._journal.refs]
@@ -362,6 +370,7 @@ class _Attempt:
         self._question = replace(self._question, messages=(*self._question.messages, *steering.taken))
         match ending:
             case "done":
+                self._files = await self._handed_over(running.progress)
                 return self._answered(running.progress)
             case "stopped":
                 return await self._stopped(running.progress)
@@ -382,6 +391,16 @@ class _Attempt:
         settings = self._turns.settings
         self._given = "".join(turns)[-settings.history_chars :]
         return codec.load_history(turns, settings.history_chars, self._lease.thread_id, settings.history_turns)
+
+    async def _handed_over(self, progress: Progress) -> HandedOver:
+        """The files of a run that has ended well, and the answer once more as one if it is long."""
+        if not isinstance(self._surface, Uploader):
+            return HandedOver()
+        found = await handed_over(progress.with_files, self._surface.largest_file)
+        over = self._turns.settings.attach_over
+        if over and len(progress.text) > over:
+            found.files.append(long_answer(progress.text))
+        return found
 
     def _answered(self, progress: Progress) -> Conclusion:
         if not progress.text.strip():
@@ -439,9 +458,12 @@ class _Attempt:
             history=codec.dump_turn(new) if new else None,
             usage=usage,
             retry=retry,
-            sources=sources_of(progress.last) if has_answer else "",
+            sources="\n\n".join(
+                filter(None, [*self._files.lines, sources_of(progress.with_references) if has_answer else ""])
+            ),
             footer=texts.footer(usage) if has_answer and self._turns.settings.has_footer else "",
             rating=has_answer and outcome == "answered",
+            files=tuple(self._files.files),
         )
 
     def _elapsed(self) -> float:
@@ -456,7 +478,9 @@ class _Attempt:
         if not conclusion.retry:
             return None
         question = self._question
-        return Record(self._begun.number, question.messages, self._journal.refs, question.context).dump()
+        standing = self._journal.standing
+        uploads = tuple(standing.uploads.values())
+        return Record(self._begun.number, question.messages, standing.refs, question.context, uploads).dump()
 
     async def _seal(self, conclusion: Conclusion) -> None:
         usage = conclusion.usage

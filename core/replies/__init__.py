@@ -9,6 +9,7 @@ from core.replies.shared_budget import SharedBudget
 from core.replies.splitting import Splitter, closed
 from core.replies.standing import Standing
 from core.replies.surface import (
+    Attachment,
     Bucket,
     Draws,
     Limits,
@@ -29,11 +30,13 @@ from core.replies.surface import (
     SurfaceError,
     SurfaceUnavailable,
     ToolCall,
+    Uploader,
     Whisperer,
     Window,
 )
 
 __all__ = [
+    "Attachment",
     "Bucket",
     "Controls",
     "Draft",
@@ -66,6 +69,7 @@ __all__ = [
     "SurfaceError",
     "SurfaceUnavailable",
     "ToolCall",
+    "Uploader",
     "Whisperer",
     "Window",
     "closed",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from core.replies.splitting import Splitter, closed
-from core.replies.surface import Segment, ToolCall
+from core.replies.surface import Attachment, Segment, ToolCall
 
 _BETWEEN = 16
 """What a platform may need between a Segment's text and the aside below it, in the unit of its measure."""
@@ -22,7 +22,7 @@ class Draft:
 
     The rest belongs to what is final.  sources: markdown after the text.  notice: a line after it that is ours, not
     the model's ("Stopped.").  footer: a quiet line below everything.  retry, rating: it can be asked for once more,
-    and rated.
+    and rated.  files: attached once all of the text is shown.
     """
 
     text: str = ""
@@ -34,6 +34,7 @@ class Draft:
     sources: str = ""
     footer: str = ""
     rating: bool = False
+    files: tuple[Attachment, ...] = ()
 
     @property
     def shown_text(self) -> str:

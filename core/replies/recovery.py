@@ -12,7 +12,7 @@ answer is not lost, as what cannot be shown in one way is shown in another, or t
     NotPermitted        GiveUp, and tell the person
     anything else       BackOff                Replace by a line that says so; refused as well: GiveUp, and tell
 
-A message that cannot be deleted is left where it is, whatever the reason.
+A message that cannot be deleted is left where it is, whatever the reason; a file that is refused is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from core.replies.surface import (
 MOST_MOVES_AFTER_DELETION = 1
 MOST_MOVES = 2
 
-Operation = Literal["post", "edit", "delete"]
+Operation = Literal["post", "edit", "delete", "upload"]
 
 Cause = Literal["away", "deleted", "frozen", "gone", "forbidden", "refused"]
 """Why nothing more can be shown. away: the platform did not answer for as long as it is waited for."""
@@ -91,6 +91,11 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Omit:
+    """Do without this file, and say so."""
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Nothing more can be shown."""
 
@@ -108,11 +113,13 @@ class GiveUp:
                 assert_never(self.cause)
 
 
-Decision = Wait | BackOff | Move | Replace | Leave | GiveUp
+Decision = Wait | BackOff | Move | Replace | Leave | Omit | GiveUp
 
 
 def decide(error: SurfaceError, now: Situation) -> Decision:
     """See the table above."""
+    if now.operation == "upload" and not (isinstance(error, RateLimited | SurfaceUnavailable) and now.patience):
+        return Omit()
     match error:
         case RateLimited():
             return Wait(error.retry_after_s, error.bucket) if now.patience or not now.final else GiveUp("away")

@@ -22,13 +22,13 @@ import hashlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from core.replies.budget import Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
 from core.replies.pacing import Pacing
-from core.replies.recovery import BackOff, GiveUp, Leave, Move, Replace, Situation, Wait, decide
+from core.replies.recovery import BackOff, GiveUp, Leave, Move, Omit, Replace, Situation, Wait, decide
 from core.replies.standing import Standing
 from core.replies.surface import (
     Draws,
@@ -41,6 +41,7 @@ from core.replies.surface import (
     StoppedByPerson,
     Surface,
     SurfaceError,
+    Uploader,
 )
 
 log = logging.getLogger(__name__)
@@ -67,9 +68,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One platform call: `segment` at place `number` of the Reply, or, without one, the deletion of `ref`."""
+    """One platform call: `segment` at place `number` of the Reply; or the deletion of `ref`; or file `number`."""
 
-    operation: Literal["post", "edit", "delete"]
+    operation: Literal["post", "edit", "delete", "upload"]
     number: int
     segment: Segment | None
     ref: MessageRef | None = None
@@ -142,6 +143,11 @@ class Reply:
         self._leftovers = list(before.leftovers)
         self._moves = before.moves
         self._held_from: int | None = None
+        self._uploader = surface if isinstance(surface, Uploader) else None
+        self._uploads = dict(before.uploads)
+        self._omitted: set[int] = set()  # files that were refused
+        self._again = again
+        self._doubtful_files: set[int] = set()
         self._draft = Draft()
         self._newest: Callable[[], Draft] | None = None
         self._changed = asyncio.Event()
@@ -163,7 +169,8 @@ class Reply:
 
     @property
     def standing(self) -> Standing:
-        return Standing(tuple(shown.ref for shown in self._shown), tuple(self._leftovers), self._moves)
+        refs = tuple(shown.ref for shown in self._shown)
+        return Standing(refs, tuple(self._leftovers), self._moves, dict(self._uploads))
 
     def show(self, draft: Draft) -> None:
         """Make `draft` what should be shown; it replaces every earlier one. Never waits."""
@@ -254,7 +261,16 @@ class Reply:
         step = next_step(
             self._segments(), self._shown, self._leftovers, final=self._draft.final, held_from=self._held_from
         )
-        return step if step is not None or self._draft.final else self._upkeep()
+        if step is not None:
+            return step
+        return self._next_upload() if self._draft.final else self._upkeep()
+
+    def _next_upload(self) -> Step | None:
+        if self._uploader is None:
+            return None
+        done = self._uploads.keys() | self._omitted
+        left = (number for number in range(len(self._draft.files)) if number not in done)
+        return next((Step("upload", number, None) for number in left), None)
 
     def _segments(self) -> list[Segment]:
         segments = self._layout.segments(self._draft)
@@ -271,7 +287,7 @@ class Reply:
         return self._pacing.priority(self._now(), anything_shown=bool(self._shown))
 
     def _draws(self, step: Step) -> Draws:
-        return self._surface.draws(step.operation, self._placement)
+        return self._surface.draws("post" if step.operation == "upload" else step.operation, self._placement)
 
     async def _take(self, step: Step) -> None:
         said = self._pacing.says_something()  # the Draft may change while the call is under way
@@ -289,6 +305,8 @@ class Reply:
             case Step("delete", _, _, MessageRef() as ref):
                 await self._surface.delete(self._placement, ref)
                 await self._drop(ref)
+            case Step("upload", number, _):
+                await self._upload(number)
             case _:
                 raise AssertionError(f"no such step: {step}")
 
@@ -300,6 +318,26 @@ class Reply:
         self._doubtful.pop(number, None)
         self._shown[number : number + 1] = [shown]
         await self._posted(self.standing)
+
+    async def _upload(self, number: int) -> None:
+        """As `_post`, for a file."""
+        assert self._uploader is not None
+        file, key = self._draft.files[number], f"{self._key}-f{number}"
+        doubtful = self._again or number in self._doubtful_files
+        ref = await self._uploader.find_upload(self._placement, key) if doubtful else None
+        if ref is None:
+            self._doubtful_files.add(number)
+            ref = await self._uploader.upload(self._placement, file, key)
+        self._uploads[number] = ref
+        await self._posted(self.standing)
+
+    def _omit(self, number: int) -> None:
+        """Do without a file; unless it is a courtesy, a line says so."""
+        self._omitted.add(number)
+        file = self._draft.files[number]
+        if not file.courtesy:
+            lines = [self._draft.notice] if self._draft.notice else []
+            self._draft = replace(self._draft, notice="\n\n".join([*lines, NOT_ATTACHED.format(name=file.name)]))
 
     async def _drop(self, ref: MessageRef) -> None:
         """`ref` is no message of this Reply any more."""
@@ -357,6 +395,9 @@ class Reply:
             case Leave():
                 assert step.ref is not None
                 await self._drop(step.ref)
+            case Omit():
+                log.warning("reply.file_refused", extra=self._told(step, exc) | {"hint": getattr(exc, "hint", "")})
+                self._omit(step.number)
             case GiveUp():
                 self.given_up, self.refusal = decision, exc
                 hint = getattr(exc, "hint", "")
@@ -385,6 +426,7 @@ class Reply:
         }
 
 
+NOT_ATTACHED = "⚠️ _`{name}` could not be attached here._"
 REFUSED_NOTICE = "⚠️ This part of the answer was refused here and cannot be shown. The log of the bot says why."
 
 

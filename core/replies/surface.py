@@ -16,6 +16,7 @@ The writer (`core.replies.reply`) is the only caller of `post`, `edit` and `dele
 from __future__ import annotations
 
 import math
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -52,6 +53,21 @@ class ToolCall:
     call_id: str
     name: str
     state: Literal["running", "done", "failed"] = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a Reply. base64: its bytes, as text.  courtesy: it holds nothing that the Reply does not
+    say as well, so that its loss is not worth a word."""
+
+    name: str
+    media_type: str
+    base64: str = field(repr=False)
+    courtesy: bool = False
+
+    @property
+    def content(self) -> bytes:
+        return b64decode(self.base64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +201,24 @@ class Perishable(Protocol):
 
     def good_until(self, ref: MessageRef) -> float | None:
         """Loop time at which `ref` is to be edited, be it with what it shows already; None for one that lasts."""
+        ...
+
+
+@runtime_checkable
+class Uploader(Protocol):
+    """What a Surface may be able to do besides: show files."""
+
+    @property
+    def largest_file(self) -> int:
+        """Bytes of one file that the platform takes."""
+        ...
+
+    async def upload(self, placement: Placement, file: Attachment, key: str) -> MessageRef:
+        """Post `file` in the thread. key: as in `Surface.post`.  `Surface.delete` takes what is given back."""
+        ...
+
+    async def find_upload(self, placement: Placement, key: str) -> MessageRef | None:
+        """As `Surface.find`, for what `upload` made."""
         ...
 
 

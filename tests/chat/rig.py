@@ -22,7 +22,7 @@ from core.chat.turn import Turns, TurnSettings
 from core.chat.worker import Worker
 from core.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from core.models.usage import Usage
-from core.replies import Draws, Limits, LocalBudget, MessageRef, Operation, Placement, Rate, Segment
+from core.replies import Attachment, Draws, Limits, LocalBudget, MessageRef, Operation, Placement, Rate, Segment
 from core.replies import pacing as pacing_module
 from core.replies import reply as reply_module
 from core.sessions import Leases, Mailboxes, Ratings, Retention
@@ -192,6 +192,15 @@ class Mortal:
 
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
         await self._counted(lambda: self.world.edit(placement, ref, segment))
+
+    largest_file = 1_000_000
+
+    async def upload(self, placement: Placement, file: Attachment, key: str) -> MessageRef:
+        ref: MessageRef = await self._counted(lambda: self.world.upload(placement, file, key))
+        return ref
+
+    async def find_upload(self, placement: Placement, key: str) -> MessageRef | None:
+        return await self.find(placement, key)
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         await self._counted(lambda: self.world.delete(placement, ref))

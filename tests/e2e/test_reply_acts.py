@@ -134,3 +134,70 @@ async def test_sources_stand_below_the_answer(store: Store, platform: str) -> No
         await side.ask("what is it?")
         [shown] = await side.settled(1)
         assert shown == "It is 7.\n\n**Sources**\n1. [The (Book)](https://example.org/book)"
+
+
+PIXEL = b"\x89PNG\r\n\x1a\n-made-up"
+
+
+def painter(settings: Settings) -> Answerer:
+    """An agent with a tool that makes a picture."""
+    agent: Agent[Any, str] = Agent(make_model(settings))
+
+    @agent.tool
+    def paint(ctx: RunContext[Any]) -> str:
+        ctx.add_images(PIXEL, "https://example.org/remote.png", "/etc/passwd")
+        return "painted"
+
+    return cast("Answerer", agent)
+
+
+def attached(side: Side) -> list[tuple[str, bytes]]:
+    """Names, as people see them, and contents of the files in the thread."""
+    if side.slack:
+        held = side.house.slack.workspace.files
+        return [(one["title"], held[one["id"]].content) for message in side.shown() for one in message.files]
+    return [(one.filename, one.data) for message in side.shown() for one in message.attachments]
+
+
+async def test_a_picture_that_a_tool_makes_is_shown_in_the_thread_once(store: Store, platform: str) -> None:
+    """Bytes are attached, an address is only a link, and a bare text is no path. Another answer has other pictures."""
+    async with side_with(painter, store, platform) as side:
+        side.house.provider.queue(Reply(calls=[Call("paint")]), "Here.", Reply(calls=[Call("paint")]), "Once more.")
+        await side.ask("a picture")
+        await side.until(lambda: attached(side) == [("image-1.png", PIXEL)])
+        [shown] = [text for text in side.texts() if text]
+        assert shown == "Here.\n\n[image](https://example.org/remote.png)"
+        await side.press(next(m for m in side.shown() if "retry" in side.controls(m)), "retry")
+        await side.until(lambda: any("Once more." in text for text in side.texts()) and len(attached(side)) == 1)
+        await side.until(lambda: [name for name, _ in attached(side)] == ["image-1.png"] and len(side.shown()) == 2)
+
+
+async def test_a_long_answer_is_attached_as_a_file_as_well(store: Store, platform: str) -> None:
+    """PARLEY_ATTACH_OVER."""
+    async with a_side(store, platform, parley_attach_over=50) as side:
+        answer = "word " * 20
+        side.house.provider.reply(answer)
+        await side.ask("long")
+        await side.until(lambda: attached(side) == [("answer.md", answer.encode())])
+
+
+async def test_a_file_that_is_refused_is_named_in_the_thread(store: Store, platform: str) -> None:
+    """In one line; the answer itself is whole, and nothing is tried for ever."""
+    async with side_with(painter, store, platform) as side:
+        going_on = asyncio.Event()
+
+        async def wait(at: int) -> None:
+            if at:
+                await going_on.wait()
+
+        side.house.provider.queue(Reply(calls=[Call("paint")]), Reply(["Here ", "it is."], pause=wait))
+        await side.ask("a picture")
+        await side.begun("Here")
+        if side.slack:
+            side.house.slack.fail_next("files.getUploadURLExternal", "missing_scope")
+        else:
+            side.house.discord.fail_next("POST /channels/*/messages", code=40005)
+        going_on.set()
+        await side.until(lambda: "`image-1.png` could not be attached here" in side.texts()[0])
+        assert side.texts()[0].startswith("Here it is.")
+        assert attached(side) == []

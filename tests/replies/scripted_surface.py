@@ -11,6 +11,7 @@ import looptime
 
 from core.ids import ThreadId
 from core.replies import (
+    Attachment,
     Bucket,
     Draws,
     Limits,
@@ -75,7 +76,7 @@ class Call:
     """One call as the platform saw it. at: loop time at which it came in."""
 
     at: float
-    operation: Literal["post", "edit", "delete", "find"]
+    operation: Literal["post", "edit", "delete", "find", "upload"]
     message: str
     text: str
     thread_id: str
@@ -168,9 +169,22 @@ class ScriptedSurface:
 
         await self._called("delete", ref.message, Segment(""), effect, placement)
 
+    largest_file = 1_000_000
+
+    async def upload(self, placement: Placement, file: Attachment, key: str) -> MessageRef:
+        def effect() -> str:
+            name = f"m{len(self.messages)}"
+            self.messages[name] = Posted(key, f"📎 {file.name}", thread_id=placement.thread_id)
+            return name
+
+        return MessageRef("C1", await self._called("upload", "", Segment(file.name), effect, placement))
+
+    async def find_upload(self, placement: Placement, key: str) -> MessageRef | None:
+        return await self.find(placement, key)
+
     async def _called(
         self,
-        operation: Literal["post", "edit", "delete", "find"],
+        operation: Literal["post", "edit", "delete", "find", "upload"],
         message: str,
         segment: Segment,
         effect: Callable[[], str],

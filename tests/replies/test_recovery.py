@@ -14,7 +14,7 @@ from core.replies import (
     SurfaceError,
     SurfaceUnavailable,
 )
-from core.replies.recovery import BackOff, Cause, Decision, GiveUp, Leave, Move, Replace, Situation, Wait, decide
+from core.replies.recovery import BackOff, Cause, Decision, GiveUp, Leave, Move, Omit, Replace, Situation, Wait, decide
 
 GROWS, FINAL = Situation("edit"), Situation("edit", final=True)
 LATE = Situation("edit", final=True, patience=False)
@@ -52,6 +52,22 @@ def test_each_failure_has_its_policy(error: SurfaceError, situation: Situation, 
 @pytest.mark.parametrize("error", [PlacementGone("x"), NotPermitted("x"), REJECTED, FROZEN, SurfaceError("x")])
 def test_a_message_that_cannot_be_deleted_is_left(error: SurfaceError) -> None:
     assert decide(error, Situation("delete", final=True)) == Leave()
+
+
+@pytest.mark.parametrize(
+    ("error", "decision"),
+    [
+        (LIMITED, Wait(3.0)),
+        (AWAY, BackOff()),
+        (PlacementGone("x"), Omit()),
+        (NotPermitted("x"), Omit()),
+        (REJECTED, Omit()),
+    ],
+)
+def test_a_file_that_is_refused_is_left_out(error: SurfaceError, decision: Decision) -> None:
+    """The text stands already; nothing of it is given up for a file."""
+    assert decide(error, Situation("upload", final=True)) == decision
+    assert decide(error, Situation("upload", final=True, patience=False)) == Omit()
 
 
 def test_only_what_the_asker_can_do_something_about_is_told() -> None:

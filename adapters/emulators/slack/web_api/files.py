@@ -55,6 +55,22 @@ def file_info(core: Core, args: Args) -> Json:
     return {"file": file_json(core, file), "comments": []}
 
 
+@method("files.delete", "t3", "files:write")
+def delete_file(core: Core, args: Args) -> Json:
+    """Delete a file; a message that showed nothing else goes with it. Raises file_not_found, cant_delete_file."""
+    file = core.workspace.files.get(args.text("file"))
+    if file is None or not file.complete:
+        raise SlackError("file_not_found")
+    if file.user != core.bot.id:
+        raise SlackError("cant_delete_file")
+    del core.workspace.files[file.id]
+    for channel in list(core.workspace.channels):
+        for message in core.workspace.messages(channel):
+            if [one["id"] for one in message.files] == [file.id] and not message.text:
+                posting.delete(core, message)
+    return {}
+
+
 def _share(core: Core, args: Args, files: list[StoredFile]) -> None:
     channel = args.channel(core)
     may_post(core, channel)
