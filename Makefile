@@ -7,7 +7,7 @@ BIN := .venv/bin
 # that some package asks for ("google-auth[requests]"), and then take the newest version instead of the locked one.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps
 
-.PHONY: help install run demo test chaos check bench bench-replies bench-engine format lock clean
+.PHONY: help install run demo test test-deep chaos check bench bench-replies bench-engine format lock clean
 
 help:
 	@echo "make run      answer in Slack and Discord (with no tokens set: the demo, nothing else needed)"
@@ -17,7 +17,7 @@ help:
 	@echo "make test-deep  the property tests of replies with thousands of examples"
 	@echo "make check    format, lint, types, import rules"
 	@echo "make bench    measure: first text, memory, start"
-	@echo "make bench-replies  measure replies under the platforms' limits: simulated, over two processes, 200 at a time"
+	@echo "make bench-replies  measure replies: rendering, and under the platforms' limits, simulated, over two processes, 200 at a time"
 	@echo "make bench-engine  measure the engine beside other engines, which are installed into .venv-bench"
 
 $(BIN)/python:
@@ -67,6 +67,7 @@ bench: .venv/.dev-installed
 	$(BIN)/python -m benchmarks.engine
 
 bench-replies: .venv/.dev-installed
+	$(BIN)/python -m benchmarks.replies.rendering
 	$(BIN)/python -m benchmarks.replies.simulation
 	$(BIN)/python -m benchmarks.replies.two_processes
 

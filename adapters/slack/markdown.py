@@ -15,7 +15,6 @@ for every edit, so a token that a stream cut in two is seen whole; a chunk that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -30,6 +29,8 @@ from core.replies.outline import Chunk, chunks
 Block = Json
 
 _REMEMBERED = 4096
+_REMEMBERED_TEXTS = 64
+"""A text is measured, and shown twice in one message, within a moment."""
 _NEEDS_WRITING = re.compile(
     r"[<$\\|]|\]\(|\]:|\]\[|!\[|\[\^|&[#a-zA-Z]"
     r"|[*_~][^\x00-\x7f]|[^\x00-\x7f][*_~]"  # emphasis in scripts without spaces
@@ -121,10 +122,10 @@ def _markdown(words: list[str]) -> list[Block]:
     return [{"type": "markdown", "text": text}] if text.strip() else []
 
 
-def _rendered(text: str) -> Iterator[Rendered]:
+@lru_cache(_REMEMBERED_TEXTS)
+def _rendered(text: str) -> tuple[Rendered, ...]:
     references = references_of(text)
-    for chunk in chunks(text):
-        yield _chunk(chunk, references if "[" in chunk.source else ())
+    return tuple(_chunk(chunk, references if "[" in chunk.source else ()) for chunk in chunks(text))
 
 
 @lru_cache(_REMEMBERED)

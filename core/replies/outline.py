@@ -111,7 +111,7 @@ class Outline:
         """Read the next line, without its end. True if a block begins with it."""
         if self.fence is not None:
             if not self.fence.over_at(line):
-                if self.fence.closed_by(line):
+                if self.fence.mark[:3] in line and self.fence.closed_by(line):
                     self.fence = None
                     self._last = "text" if self.item or self._quote else "end"
                 return False
@@ -120,6 +120,10 @@ class Outline:
         if not line.strip():
             self._last, self.table, self._line, self._quote = "blank", "", "", False
             return False
+        if line[0].isalpha() and self.item is None and not self.table and "|" not in line:  # most lines
+            begins = self._last != "text" or self._quote
+            self._last, self._line, self._quote, self._code, self.after_heading = "text", line, False, False, False
+            return begins
         begins = self._begins(line)
         self.fence = opened(line)
         self._read_table(line)
