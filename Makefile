@@ -7,7 +7,7 @@ BIN := .venv/bin
 # that some package asks for ("google-auth[requests]"), and then take the newest version instead of the locked one.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps
 
-.PHONY: help install run demo test test-deep chaos check bench bench-replies bench-engine format lock clean
+.PHONY: help install run demo test test-deep chaos check bench bench-replies bench-engine bench-turns format lock clean
 
 help:
 	@echo "make run      answer in Slack and Discord (with no tokens set: the demo, nothing else needed)"
@@ -18,6 +18,8 @@ help:
 	@echo "make check    format, lint, types, import rules"
 	@echo "make bench    measure: first text, memory, start"
 	@echo "make bench-replies  measure replies: rendering, and under the platforms' limits, simulated, over two processes, 200 at a time"
+	@echo "make bench-replies  measure replies under the platforms' limits: simulated, over two processes, 200 at a time"
+	@echo "make bench-turns   measure turns: round trips to Redis, turns per second, memory after 20,000"
 	@echo "make bench-engine  measure the engine beside other engines, which are installed into .venv-bench"
 
 $(BIN)/python:
@@ -70,6 +72,9 @@ bench-replies: .venv/.dev-installed
 	$(BIN)/python -m benchmarks.replies.rendering
 	$(BIN)/python -m benchmarks.replies.simulation
 	$(BIN)/python -m benchmarks.replies.two_processes
+
+bench-turns: .venv/.dev-installed
+	$(BIN)/python -m benchmarks.turns
 
 # The engine's peers live in an environment of their own: neither the bot nor its tests ever see them.
 .venv-bench/.installed: requirements-bench.lock pyproject.toml | $(BIN)/python
