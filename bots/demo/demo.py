@@ -32,6 +32,7 @@ from bots.demo import page
 from bots.demo.discord_pane import DiscordPane, people_discord
 from bots.demo.live import Live
 from bots.demo.pane import Json
+from bots.demo.policies import Chosen, Policies
 from bots.demo.slack_pane import SlackPane, peopled_slack
 from bots.serve import signalled
 from bots.settings import Settings, secret
@@ -94,10 +95,19 @@ async def opened_demo(settings: Settings, port: int | None, answerer: Answerer |
     async with AsyncExitStack() as stack:
         answerer = answerer or make_answerer(settings)
         settings = stack.enter_context(_own_data_dir(settings))
+        chosen: Chosen = dict(settings.parley_busy_policies)
+        settings = settings.model_copy(update={"parley_busy_policies": chosen})
         slack = await stack.enter_async_context(peopled_slack().running())
         discord = await stack.enter_async_context(DiscordEmulator().running())
         await people_discord(discord)
-        live = Live([SlackPane(slack), DiscordPane(discord)], about_model(settings))
+        otherwise = settings.parley_busy_policy
+        live = Live(
+            [
+                SlackPane(slack, Policies("slack", f"slack:{slack.team_id}", chosen, otherwise)),
+                DiscordPane(discord, Policies("discord", f"discord:{discord.guild_id}", chosen, otherwise)),
+            ],
+            about_model(settings),
+        )
         store = await stack.enter_async_context(opened_store(settings))
         adapters: tuple[Adapter, ...] = (
             SlackAdapter(

@@ -10,11 +10,13 @@ from adapters.emulators.discord import commands as registered
 from adapters.emulators.discord.errors import ApiError
 from adapters.emulators.discord.payloads import message as wire_of
 from bots.demo.pane import Json, Refusal, Tell, text_in
+from bots.demo.policies import Policies
 
 PEOPLE_TEXT = 2000
 """Characters a person without Nitro may write ("Create Message")."""
 TEXT_CHANNEL = 0
 RATE_LIMITED_S = 5.0
+STOP = "🛑"
 
 _EDITS = "/messages/"
 
@@ -30,8 +32,9 @@ async def people_discord(discord: DiscordEmulator) -> None:
 class DiscordPane:
     """Implements Pane. Owner Olga stays away."""
 
-    def __init__(self, discord: DiscordEmulator) -> None:
+    def __init__(self, discord: DiscordEmulator, policies: Policies) -> None:
         self._discord = discord
+        self._policies = policies
         self._edits = 0
         self._followers: list[Tell] = []
         self._last_said: Event | None = None
@@ -55,7 +58,7 @@ class DiscordPane:
             ],
             "bot": {"id": str(self._discord.bot_user_id), "name": world.bot.name},
             "channels": [
-                {"id": str(one.id), "name": one.name}
+                {"id": str(one.id), "name": one.name, "policy": self._policies.of(str(one.id))}
                 for one in world.channels.values()
                 if one.type == TEXT_CHANNEL and one.guild_id == self._discord.guild_id
             ],
@@ -74,9 +77,10 @@ class DiscordPane:
 
         def end() -> None:
             unsubscribe()
+            unfollow()
             self._followers.remove(tell)
 
-        unsubscribe = self._discord.subscribe(listener)
+        unsubscribe, unfollow = self._discord.subscribe(listener), self._policies.follow(tell)
         self._followers.append(tell)
         return end
 
@@ -95,6 +99,14 @@ class DiscordPane:
                     await self._command(user, channel, text_in(act, "name"), act.get("options"))
                 case "press":
                     await self._press(user, channel, text_in(act, "message"), text_in(act, "action"))
+                case "edit":
+                    await self._discord.edit_message(self._own(act, user, channel), text_in(act, "text", PEOPLE_TEXT))
+                case "delete":
+                    await self._discord.delete_message(self._own(act, user, channel))
+                case "react":
+                    await self._discord.react(user, self._there(act, channel), STOP)
+                case "policy":
+                    self._policies.choose(str(channel.id), text_in(act, "policy"))
                 case _:
                     raise Refusal("Discord does not know how to do that.")
         except ApiError as exc:
@@ -113,10 +125,19 @@ class DiscordPane:
         await self._discord.slash(user, channel, name, options)
 
     async def _press(self, user: User, channel: Channel, message: str, action: str) -> None:
-        found = self._found(str(channel.id), message)
+        await self._discord.press(user, self._there({"message": message}, channel), action)
+
+    def _there(self, act: Mapping[str, Any], channel: Channel) -> Message:
+        found = self._found(str(channel.id), text_in(act, "message"))
         if found is None or found.deleted:
             raise Refusal("That message is gone.")
-        await self._discord.press(user, found, action)
+        return found
+
+    def _own(self, act: Mapping[str, Any], user: User, channel: Channel) -> Message:
+        message = self._there(act, channel)
+        if message.author.id != user.id:
+            raise Refusal("That is somebody else's message.")
+        return message
 
     async def _break(self, what: str) -> str:
         match what:

@@ -2,9 +2,10 @@
 
 To the page, as JSON objects with a `type`:
     snapshot    everything: `model`, and a pane for each platform
-    message, gone, thread, thread-gone, typing, status, commands, counts    one change, with its `platform`
+    message, gone, thread, thread-gone, typing, status, commands, counts, policy    one change, with its `platform`
     done        an act is done (`ok`, `text` to show), with the `number` the page gave it
-From the page: acts, `{"number", "platform", "do": "say" | "slash" | "press" | "break", ...}`.
+From the page: acts, `{"number", "platform", "do": "say" | "slash" | "press" | "edit" | "delete" |
+"react" | "policy" | "break", ...}`.
 
 A page that reads too slowly is let go; it connects again by itself and gets a new snapshot.
 """

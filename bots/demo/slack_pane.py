@@ -12,6 +12,7 @@ from adapters.emulators.slack import SlackError as SlackRefusal
 from adapters.emulators.slack.web_api.streams import is_live
 from adapters.emulators.slack.wire import stored_json
 from bots.demo.pane import Json, Refusal, Tell, text_in
+from bots.demo.policies import Policies
 
 COMMAND = "/parley"
 PEOPLE_TEXT = 12_000
@@ -19,6 +20,7 @@ PEOPLE_TEXT = 12_000
 RATE_LIMITED_S = 5
 WORKING = "processing"
 """Of an agent session: Slack shows its own Stop button then."""
+STOP = "octagonal_sign"
 
 _VERBS = (
     ("ask", "question", "Ask in the open, in a thread of its own"),
@@ -47,8 +49,9 @@ def peopled_slack() -> SlackEmulator:
 class SlackPane:
     """Implements Pane."""
 
-    def __init__(self, slack: SlackEmulator) -> None:
+    def __init__(self, slack: SlackEmulator, policies: Policies) -> None:
         self._slack = slack
+        self._policies = policies
         self._edits = 0
         self._people = [user for user in slack.workspace.users.values() if not user.is_bot and user.id != "USLACKBOT"]
         self._dms = {person.id: slack.dm(person.id) for person in self._people}
@@ -71,7 +74,12 @@ class SlackPane:
             ],
             "bot": {"id": self._slack.bot_user_id, "name": "Parley"},
             "channels": [
-                {"id": one.id, "name": one.name, "members": sorted(one.members)}
+                {
+                    "id": one.id,
+                    "name": one.name,
+                    "members": sorted(one.members),
+                    "policy": self._policies.of(one.id),
+                }
                 for one in workspace.channels.values()
                 if one.kind == "channel"
             ],
@@ -96,7 +104,13 @@ class SlackPane:
             for told in self._changes(change):
                 tell({"platform": "slack", **told})
 
-        return self._slack.subscribe(listener)
+        ends = (self._slack.subscribe(listener), self._policies.follow(tell))
+
+        def end() -> None:
+            for one in ends:
+                one()
+
+        return end
 
     async def act(self, act: Mapping[str, Any]) -> str:
         user, channel = text_in(act, "user"), text_in(act, "channel")
@@ -112,6 +126,14 @@ class SlackPane:
                     await self._press(user, channel, message, text_in(act, "action"), value)
                 case "stop":
                     await self._slack.press_stop(user, channel, text_in(act, "thread"))
+                case "edit":
+                    await self._slack.edit_message(self._own(act, user, channel), text_in(act, "text", PEOPLE_TEXT))
+                case "delete":
+                    await self._slack.delete_message(self._own(act, user, channel))
+                case "react":
+                    await self._slack.react(user, self._there(act, channel), STOP)
+                case "policy":
+                    self._policies.choose(channel, text_in(act, "policy"))
                 case "break":
                     return await self._break(text_in(act, "what"))
                 case _:
@@ -121,6 +143,18 @@ class SlackPane:
         except SlackRefusal as exc:
             raise Refusal(f"Slack refused: {exc.error}.") from exc
         return ""
+
+    def _there(self, act: Mapping[str, Any], channel: str) -> Message:
+        message = self._slack.workspace.message(channel, text_in(act, "message"))
+        if message is None or message.deleted:
+            raise Refusal("That message is gone.")
+        return message
+
+    def _own(self, act: Mapping[str, Any], user: str, channel: str) -> Message:
+        message = self._there(act, channel)
+        if message.user != user:
+            raise Refusal("That is somebody else's message.")
+        return message
 
     async def _command(self, user: str, channel: str, text: str) -> None:
         command, _, rest = text.partition(" ")

@@ -29,7 +29,7 @@ export class DiscordPane extends Pane {
     el("nav", { class: "side", "aria-label": "Channels in Discord" },
       el("div", { class: "workspace" }, this.guild, el("span", { text: "a Discord of your own" })),
       this.list, el("label", { class: "who" }, el("span", { text: "You are" }), this.persons)),
-    el("div", { class: "room" }, el("header", { class: "title" }, this.title), this.log, this.composer.node, this.status));
+    el("div", { class: "room" }, el("header", { class: "title" }, this.title, this.policies.node), this.log, this.composer.node, this.status));
   }
 
   load(snapshot) {
@@ -47,6 +47,7 @@ export class DiscordPane extends Pane {
     else if (change.type === "thread-gone") this.threads.delete(change.id);
     else if (change.type === "typing") this.types(change.channel);
     else if (change.type === "commands") this.commands = change.commands;
+    else if (change.type === "policy") this.takePolicy(change);
     this.draw();
   }
 
@@ -109,6 +110,17 @@ export class DiscordPane extends Pane {
     return true;
   }
 
+  /** A thread is treated as its channel is. */
+  busyPlace() {
+    return this.threads.get(this.place)?.parent ?? this.place;
+  }
+
+  /** As it was typed: names in the place of ids. */
+  wordsOf(message) {
+    const handle = (id) => (id === this.bot.id ? this.bot.name : this.people.find((one) => one.id === id)?.handle ?? id);
+    return (message.wire.content ?? "").replace(/<@!?(\d+)>/g, (_, id) => `@${handle(id)}`);
+  }
+
   mayFollow(message) {
     return !message.wire.interaction_metadata && message.wire.type !== REPLY;
   }
@@ -158,6 +170,7 @@ export class DiscordPane extends Pane {
     this.node.classList.toggle("in-thread", Boolean(thread));
     this.drawTitle(thread, direct, name);
     this.drawRows();
+    this.drawPolicy();
     const label = thread ? `Message "${name}"` : direct ? `Message @${name}` : `Message #${name}`;
     this.log.setAttribute("aria-label", direct ? `Direct messages with ${name}` : `Messages in ${name}`);
     const messages = this.seen((message) => message.channel === this.place);

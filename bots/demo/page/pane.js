@@ -1,6 +1,7 @@
 // What both platforms' panes share: the messages, who is looking, and when to draw again.
 
 import { avatar, clock, el, icon, keepEnd, reconcile, toEnd } from "./dom.js";
+import { editor, messageTools, policyPicker } from "./tools.js";
 import { growing } from "./wire.js";
 
 const TOGETHER_S = 300;
@@ -16,6 +17,8 @@ export class Pane {
     this.drawing = false;
     this.people = [];
     this.me = null;
+    this.editing = null;
+    this.policies = policyPicker((policy) => this.act({ do: "policy", channel: this.busyPlace(), policy }));
     this.persons = el("select", { class: "persons", "aria-label": "You write as", title: "Write as somebody else",
       on: { change: () => this.become(this.persons.value) } });
   }
@@ -41,7 +44,7 @@ export class Pane {
 
   keep(message) {
     message.version = this.version += 1;
-    this.messages.set(`${message.channel} ${message.id}`, message);
+    this.messages.set(this.keyOf(message), message);
   }
 
   become(person) {
@@ -112,14 +115,61 @@ export class Pane {
     return true;
   }
 
+  /** The channel whose busy policy holds where I am; a direct message has none to choose. */
+  busyPlace() {
+    return this.place;
+  }
+
+  drawPolicy() {
+    this.policies.show(this.channels.find((channel) => channel.id === this.busyPlace())?.policy);
+  }
+
+  takePolicy(change) {
+    const channel = this.channels.find((one) => one.id === change.channel);
+    if (channel) channel.policy = change.policy;
+  }
+
+  keyOf(message) {
+    return `${message.channel} ${message.id}`;
+  }
+
+  edit(message) {
+    this.editing = message ? this.keyOf(message) : null;
+    for (const one of this.messages.values()) one.version = this.version += 1;
+    this.draw();
+  }
+
+  tools(message, running) {
+    if (message.only_for) return null;
+    const mine = message.user === this.me;
+    const act = (what) => this.act({ channel: message.channel, message: message.id, ...what });
+    return messageTools({
+      stop: (running || mine) && (() => act({ do: "react" })),
+      edit: mine && (() => this.edit(message)),
+      remove: mine && (() => act({ do: "delete" })),
+    });
+  }
+
+  /** What is in the place of a message while I change it. */
+  editor(message) {
+    return editor(this.wordsOf(message), {
+      cancel: () => this.edit(null),
+      save: (text) => {
+        this.edit(null);
+        this.act({ do: "edit", channel: message.channel, message: message.id, text });
+      },
+    });
+  }
+
   /** The frame of one message: face, name, time, and `parts` below. */
   frame(message, follows, shown, ...parts) {
     const author = this.person(message.user);
     const isBot = message.user === this.bot.id;
     const edited = message.wire.edited || message.wire.edited_timestamp;
     const running = growing(shown.buttons) || Boolean(message.streaming);
-    const body = el("div", { class: "body" }, ...shown.body);
-    if (edited && !running) {
+    const changing = this.editing === this.keyOf(message);
+    const body = changing ? this.editor(message) : el("div", { class: "body" }, ...shown.body);
+    if (edited && !running && !changing) {
       const last = body.lastElementChild?.tagName === "P" ? body.lastElementChild : body;
       last.append(el("span", { class: "edited", text: "(edited)" }));
     }
@@ -133,7 +183,7 @@ export class Pane {
     el("div", { class: "main" },
       message.only_for ? el("p", { class: "only" }, icon("eye"), el("span", { text: "Only visible to you" })) : null,
       follows ? el("span", { class: "hidden", text: author.name }) : head,
-      body, this.buttons(message, shown.buttons), ...parts));
+      body, this.buttons(message, shown.buttons), ...parts), changing ? null : this.tools(message, running));
   }
 
   buttons(message, buttons) {

@@ -34,7 +34,7 @@ export class SlackPane extends Pane {
     el("nav", { class: "side", "aria-label": "Channels in Slack" },
       el("div", { class: "workspace" }, this.workspace, el("span", { text: "a Slack of your own" })),
       this.list, el("label", { class: "who" }, el("span", { text: "You are" }), this.persons)),
-    el("div", { class: "room" }, el("header", { class: "title" }, this.title), this.log, this.composer.node),
+    el("div", { class: "room" }, el("header", { class: "title" }, this.title, this.policies.node), this.log, this.composer.node),
     this.aside);
   }
 
@@ -50,6 +50,7 @@ export class SlackPane extends Pane {
     else if (change.type === "gone") this.messages.delete(`${change.channel} ${change.id}`);
     else if (change.type === "status") this.takeStatus(change);
     else if (change.type === "session") this.takeSession(change);
+    else if (change.type === "policy") this.takePolicy(change);
     this.draw();
   }
 
@@ -119,6 +120,13 @@ export class SlackPane extends Pane {
     return true;
   }
 
+  /** As it was typed: names in the place of ids, and no escapes. */
+  wordsOf(message) {
+    const handle = (id) => (id === this.bot.id ? this.bot.name : this.people.find((one) => one.id === id)?.handle ?? id);
+    return (message.wire.text ?? "").replace(/<@(\w+)>/g, (_, id) => `@${handle(id)}`)
+      .replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  }
+
   mayFollow(message, before) {
     return !message.wire.reply_count && !before.wire.reply_count;
   }
@@ -147,6 +155,7 @@ export class SlackPane extends Pane {
     this.node.dataset.channel = name;
     this.title.replaceChildren(direct ? avatar(name, true) : icon("hash"), el("span", { text: name }));
     this.drawRows();
+    this.drawPolicy();
     this.log.setAttribute("aria-label", direct ? `Direct messages with ${name}` : `Messages in #${name}`);
     const all = this.seen((message) => message.channel === this.place);
     const top = all.filter((message) => !message.thread || message.wire.subtype === "thread_broadcast");
