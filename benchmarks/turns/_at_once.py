@@ -12,9 +12,10 @@ from core.chat import Author, ChannelId, Message, ScopeId, ThreadId, UserId
 from core.chat.adapter import Intake
 from core.messages import ModelMessage
 from core.models.function import AgentInfo, FunctionModel
-from core.replies import Limits, MessageRef, Operation, Placement, Rate, Segment
+from core.replies import Bucket, Draws, Limits, MessageRef, Operation, Placement, Rate, Segment
 
 PLATFORM = "bench"
+_DRAWS = Draws(PLATFORM, (Bucket("any", Rate(1e6, 1e6)),))
 ANSWER = ("An answer ", "of a few words.")
 
 
@@ -22,7 +23,7 @@ class AtOnce:
     """An Adapter and its Surface."""
 
     platform = PLATFORM
-    limits = Limits(2000, len, Rate(1e6, 1e6), Rate(1e6, 1e6), min_gap_s=1.0)
+    limits = Limits(2000, len, min_gap_s=1.0)
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -40,13 +41,13 @@ class AtOnce:
     async def aclose(self) -> None:
         return None
 
-    def bucket(self, operation: Operation, placement: Placement) -> str:
-        return operation
+    def draws(self, operation: Operation, placement: Placement) -> Draws:
+        return _DRAWS
 
     async def open(self, placement: Placement | None = None) -> None:
         return None
 
-    async def status(self, placement: Placement, busy: bool) -> None:
+    async def status(self, placement: Placement, doing: str) -> None:
         return None
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
