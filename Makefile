@@ -18,7 +18,6 @@ help:
 	@echo "make check    format, lint, types, import rules"
 	@echo "make bench    measure: first text, memory, start"
 	@echo "make bench-replies  measure replies: rendering, and under the platforms' limits, simulated, over two processes, 200 at a time"
-	@echo "make bench-replies  measure replies under the platforms' limits: simulated, over two processes, 200 at a time"
 	@echo "make bench-turns   measure turns: round trips to Redis, turns per second, memory after 20,000"
 	@echo "make bench-engine  measure the engine beside other engines, which are installed into .venv-bench"
 
