@@ -40,13 +40,13 @@ async def test_another_worker_goes_on_in_the_message_of_a_stream_whose_worker_wa
         def answers() -> list[str]:
             return [one.visible.strip() for one in slack.bot_messages("general", question.ts)]
 
-        await slack.wait_for(lambda: any("old3" in text for text in answers()), 20)
+        await slack.wait_for(lambda: any("old3" in text for text in answers()), 40)
         [streamed] = slack.bot_messages("general", question.ts)
         assert streamed.stream is not None and is_live(slack.core, streamed.stream)
         first.send(signal.SIGKILL)
         provider.reply("new and whole")
         await fleet.add("second", "run", "--role", "worker")
-        await slack.wait_for(lambda: answers() == ["new and whole"], 30)
+        await slack.wait_for(lambda: answers() == ["new and whole"], 60)
         assert slack.bot_messages("general", question.ts) == [streamed]
         assert not is_live(slack.core, streamed.stream)
         await slack.wait_for(lambda: not slack.status("general", question.ts), 10)
