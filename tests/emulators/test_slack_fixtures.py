@@ -56,7 +56,7 @@ def test_errors_of_documented_methods_are_named_in_their_documentation() -> None
     elsewhere = {  # documented on pages that are not among the fixtures
         "not_allowed_token_type", "users_list_not_supplied", "method_not_supported_for_channel_type", "invalid_types",
         "no_reaction", "exchanged_trigger_id", "expired_trigger_id", "invalid_trigger_id", "invalid_cursor",
-        "used_url", "expired_url", "invalid_thread_ts", "file_not_found",
+        "used_url", "expired_url", "invalid_thread_ts", "file_not_found", "cant_delete_file",
         # seen on live workspaces, see web_api/streams.py
         "cannot_provide_both_markdown_text_and_chunks", "streaming_mode_mismatch",
     }  # fmt: skip

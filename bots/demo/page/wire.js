@@ -14,7 +14,7 @@ export function readSlack(wire, names) {
   const shown = { body: [], buttons: [] };
   for (const block of wire.blocks ?? []) slackBlock(block, names, shown);
   if (!shown.body.length) shown.body = blocks(wire.text ?? "", MRKDWN, names);
-  for (const file of wire.files ?? []) shown.body.push(el("p", { class: "file", text: `📎 ${file.name ?? "file"}` }));
+  for (const file of wire.files ?? []) shown.body.push(el("p", { class: "file", text: `📎 ${file.title || file.name || "file"}` }));
   return shown;
 }
 
