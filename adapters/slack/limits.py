@@ -3,13 +3,14 @@
 segment   3,900 bytes: `chat.update` refuses a `text` above 4,000 with `msg_too_long` (docs.slack.dev, chat.update);
           peers have measured that bytes count (an answer of 4,000 bytes of emoji is refused).
 update    `chat.update` is Tier 3, "50+ per minute" per workspace for all conversations together, and `chat.delete` too
-          (docs.slack.dev, "Rate limits", which says that bursts are tolerated). Two calls and a second are kept back:
-          Slack counts when a call arrives, we when it leaves.
+          (docs.slack.dev, "Rate limits", which says that bursts are tolerated). One call and half a second are kept
+          back: Slack counts when a call arrives, we when it leaves.
 post      `chat.postMessage` "generally allows posting one message per second per channel", short bursts tolerated, and
           "several hundred messages per minute" in a workspace (the same page); we take that for 300.
 streams   `chat.appendStream` is Tier 4, "100+ per minute", `chat.stopStream` Tier 2, "20+ per minute" (their pages).
 status    a status clears itself after two minutes (docs.slack.dev, assistant.threads.setStatus).
-min_gap   a short answer should be seen to grow; what a longer one may use, the shared budget says.
+min_gap   a short answer should be seen to grow, a second one soon after it too: at 0.7 s an answer of 20 s leaves the
+          next one enough. What a longer one may use, the shared budget says.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from adapters.slack.place import Place
 from core.chat import Bucket, Draws, Limits, Operation, Rate, Window
 
 APPEND, STOP = "chat.appendStream", "chat.stopStream"
-LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.45, status_every_s=90.0)
+LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.7, status_every_s=90.0)
 
 STREAMS = Window(19, 61.0)
 """Tier 2: how many streams may be begun, and ended."""
-_TIER_3 = Window(48, 61.0)
+_TIER_3 = Window(49, 60.5)
 _TIER_4 = Window(96, 61.0)
 _POSTS_IN_CHANNEL = Rate(burst=3, per_s=0.95)
 _POSTS = Window(280, 61.0)
