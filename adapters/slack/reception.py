@@ -168,7 +168,7 @@ class Reception:
                 assert_never(press.control)
 
     async def _answer(self, press: Press, markdown: str) -> None:
-        if not await self._whisper.answer(press.response_url, markdown):
+        if not await self._whisper.answer(press.response_url, markdown, press.thread_ts):
             await self._whisper.tell(press.channel, press.user, markdown, press.thread_ts)
 
     def _tell(self, message: Message, text: str) -> None:

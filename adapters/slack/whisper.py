@@ -23,8 +23,10 @@ class Whisper:
     def __init__(self, web: Web) -> None:
         self._web = web
 
-    async def answer(self, response_url: str, markdown: str) -> bool:
+    async def answer(self, response_url: str, markdown: str, thread_ts: str = "") -> bool:
         """Answer a command or a press at its `response_url`; False when Slack did not take it.
+
+        thread_ts: of the message that was pressed; without it the answer stands in the channel.
 
         Source: docs.slack.dev, "Handling user interaction": 5 answers within 30 minutes.
         """
@@ -32,6 +34,8 @@ class Whisper:
             return False
         shown = markdown[:_LONGEST]
         body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": mrkdwn(shown)}
+        if thread_ts:
+            body["thread_ts"] = thread_ts
         with_table = body | {"blocks": blocks_of(shown)}
         return await self._respond(response_url, with_table) or await self._respond(response_url, body)
 

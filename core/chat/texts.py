@@ -89,7 +89,7 @@ def using(tools: Sequence[str]) -> str:
     """The line while tools run, each named once."""
     names = [f"`{_one_word(name)}`" for name in dict.fromkeys(tools)]
     named, more = names[:_MOST_TOOLS_NAMED], len(names) - _MOST_TOOLS_NAMED
-    return f"🔧 _Using {', '.join(named)}{f' and {more} more' if more > 0 else ''}…_"
+    return f"🔧 Using {', '.join(named)}{f' and {more} more' if more > 0 else ''}…"
 
 
 def is_using(tools: Sequence[str]) -> str:
@@ -101,7 +101,7 @@ def is_using(tools: Sequence[str]) -> str:
 
 def failing(tool: str) -> str:
     """The line after a tool has failed, until the answer goes on."""
-    return f"🔧 _`{_one_word(tool)}` did not work; going on…_"
+    return f"🔧 `{_one_word(tool)}` did not work; going on…"
 
 
 def _one_word(name: str) -> str:

@@ -45,11 +45,11 @@ def completed(*tools: dict[str, Any]) -> RunResponse:
 
 def test_one_line_tells_of_all_tools_that_run_and_goes_when_the_answer_goes_on() -> None:
     progress = progress_of(said("I look."), started(tool("search")))
-    assert progress.draft().status == "🔧 _Using `search`…_"
+    assert progress.draft().status == "🔧 Using `search`…"
     progress.apply(started(tool("search"), tool("read", "2")), 0.0)
-    assert progress.draft().status == "🔧 _Using `search`, `read`…_"
+    assert progress.draft().status == "🔧 Using `search`, `read`…"
     progress.apply(completed(tool("search", content="x", tool_call_error=False), tool("read", "2")), 0.0)
-    assert progress.draft().status == "🔧 _Using `read`…_"
+    assert progress.draft().status == "🔧 Using `read`…"
     assert progress.draft().tools == (ToolCall("1", "search", "done"), ToolCall("2", "read", "running"))
     both = (tool("search", content="x", tool_call_error=False), tool("read", "2", content="y", tool_call_error=False))
     progress.apply(completed(*both), 0.0)
@@ -60,12 +60,12 @@ def test_one_line_tells_of_all_tools_that_run_and_goes_when_the_answer_goes_on()
 
 def test_a_tool_that_fails_is_named() -> None:
     progress = progress_of(started(tool("search")), completed(tool("search", content="no net", tool_call_error=True)))
-    assert progress.draft().status == "🔧 _`search` did not work; going on…_"
+    assert progress.draft().status == "🔧 `search` did not work; going on…"
     assert progress.draft().tools == (ToolCall("1", "search", "failed"),)
 
 
 def test_the_name_of_a_tool_cannot_break_out_of_its_line() -> None:
-    assert texts.using(["a`\n@everyone", "b", "c", "d", "e"]) == "🔧 _Using `a@everyone`, `b`, `c` and 2 more…_"
+    assert texts.using(["a`\n@everyone", "b", "c", "d", "e"]) == "🔧 Using `a@everyone`, `b`, `c` and 2 more…"
 
 
 def test_what_the_model_thinks_is_shown_only_if_that_is_set() -> None:

@@ -90,7 +90,7 @@ async def test_a_tool_shows_one_line_that_goes_when_the_answer_goes_on(store: St
         assert asides(side) == []
         assert side.texts() == ["Let me roll. \n\nNine."]
         shown = [state.text if side.slack else state.content for state in side.shown()[0].history]
-        assert any("🔧 _Using `roll_dice`…_" in text or "_Thinking…_" in text for text in shown)
+        assert any("🔧 Using `roll_dice`…" in text or "_Thinking…_" in text for text in shown)
 
 
 async def test_a_footer_tells_model_time_and_cost_where_that_is_set(store: Store, platform: str) -> None:

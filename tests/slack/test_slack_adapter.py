@@ -328,6 +328,7 @@ async def test_a_rating_reaches_core_and_only_who_gave_it_is_told(
     await until(lambda: len(emulator.ephemerals("ben")) == 2)
     assert intake.ratings == [("t#1", "slack:U0EMUBEN", "up"), ("t#1", "slack:U0EMUBEN", "down")]
     assert {note.text.partition(" ")[0] for note in emulator.ephemerals("ben")} == {"👍", "👎"}
+    assert {note.thread_ts for note in emulator.ephemerals("ben")} == {question.ts}
     assert shown.visible == "So then"
 
 
