@@ -707,7 +707,7 @@ def test_whatever_fails_the_final_text_is_shown_once(
     in_virtual_time(story)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(faults(ERRORS), max_size=30),
     DELTAS,
