@@ -24,6 +24,8 @@ _NEEDS_WRITING = re.compile(
     r"|^\s*(?:#{4,}|\+\s|\d+\)|>\s*>|>[^ ]|[-=*_ ]{3,}$|(?:[-*]|\d+\.)\s+\[)|^[ ]{4}|^[^\S\n]*-#|\t",
     re.MULTILINE,
 )
+_ITEM = re.compile(r"^([ ]*)\*(?= )", re.MULTILINE)
+_EMPHASIS = re.compile(r"(?<![*_\\])[*_](?![*_])")
 
 
 def to_content(text: str) -> str:
@@ -44,5 +46,12 @@ def _chunk(chunk: Chunk, references: References) -> str:
         return source
     bare = source.strip("\r\n")
     start = source.find(bare) if bare else len(source)
-    lines = Content().lines(parse(chunk, references))
-    return source[:start] + "\n".join(lines) + source[start + len(bare) :]
+    written = "\n".join(Content().lines(parse(chunk, references)))
+    if _in_one_spelling(written) == _in_one_spelling(bare):
+        return source  # nothing in it had to be put in another way
+    return source[:start] + written + source[start + len(bare) :]
+
+
+def _in_one_spelling(text: str) -> str:
+    """`text` with one spelling for what Discord reads the same: `*a*` and `_a_`, items with `*` and with `-`."""
+    return _EMPHASIS.sub("_", _ITEM.sub(r"\1-", text))

@@ -190,6 +190,14 @@ class Mrkdwn(Writer):
 _ALIKE: Final = {"*": "∗", "_": "\u200b_\u200b", "~": "∼", "`": "ˋ"}
 
 
+def with_lone_marks(written: str, source: str) -> str:
+    """What `Mrkdwn` has `written`, with those marks as themselves that have nothing to pair up with."""
+    for mark, alike in _ALIKE.items():
+        if mark not in written.replace(alike, "") and written.count(alike) == 1 and alike not in source:
+            written = written.replace(alike, mark)
+    return written
+
+
 def _is_letter(character: str) -> bool:
     return character.isalnum()
 

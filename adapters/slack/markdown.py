@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from adapters.slack._tables import Json, native, size
-from adapters.slack._writers import MarkdownBlock, Mrkdwn, entities
+from adapters.slack._writers import MarkdownBlock, Mrkdwn, entities, with_lone_marks
 from adapters.slack.controls import control_blocks
 from core.chat import Segment
 from core.replies.healing import healed
@@ -133,7 +133,8 @@ def _chunk(chunk: Chunk, references: References) -> Rendered:
     blocks = parse(chunk, references)
     source = chunk.source
     lead, tail = _margin(source)
-    text = f"{lead}{chr(10).join(Mrkdwn().lines(blocks))}{tail}"
+    words = with_lone_marks("\n".join(Mrkdwn().lines(blocks)), source)
+    text = f"{lead}{words}{tail}"
     if (len(blocks) == 1 and isinstance(blocks[0], Code)) or _NEEDS_WRITING.search(source):
         pieces = _written(blocks, lead, tail)
     else:

@@ -12,6 +12,9 @@ from core.chat import Bucket, Draws, Limits, MessageRef, Operation, Placement, R
 
 LIMITS = Limits(segment=1_000_000, measure=len, min_gap_s=0.05)
 
+_INERT = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"} | {ord("\r"): ""}
+"""What moves the cursor, colours, renames the window or writes the clipboard is for us to say, not for a model."""
+
 _DRAWS = Draws("terminal", (Bucket("write", Rate(burst=100, per_s=100)),))
 
 
@@ -58,4 +61,4 @@ class TerminalSurface:
 
 def _words(segment: Segment) -> str:
     """A line below a text that still grows would have to be taken back, so it is not written."""
-    return segment.text if segment.text and segment.stop else segment.shown
+    return (segment.text if segment.text and segment.stop else segment.shown).translate(_INERT)

@@ -25,6 +25,9 @@ from core.replies.splitting import Splitter
         ("```\n~~~\n#### x\n```\n#### y", "```\n~~~\n#### x\n```\n### y"),
         ("`[x](file:///a)` [x](file:///a)", "`[x](file:///a)` x (file:///a)"),
         ("a [b", "a [b"),
+        ("*a* in [b](https://c.example)", "*a* in [b](https://c.example)"),
+        ("* a <b>\n* c", "* a <b>\n* c"),
+        ("__a__ and *b*", "**a** and _b_"),
     ],
 )
 def test_markdown_reads_on_discord_as_it_was_meant(text: str, content: str) -> None:

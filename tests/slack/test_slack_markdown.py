@@ -152,3 +152,18 @@ def test_a_line_below_the_text_stands_in_a_quiet_block_and_pings_nobody() -> Non
 
 def test_a_line_without_a_text_is_the_message() -> None:
     assert message(Segment("", aside="_Thinking…_"))[1] == [{"type": "markdown", "text": "_Thinking…_"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("about ~5 USD", "about ~5 USD"),
+        ("call f(*args)", "call f(*args)"),
+        ("~5 to ~6", "∼5 to ∼6"),
+        ("f(*args) is **new**", "f(∗args) is *new*"),
+        ("\\*a and ∗b", "∗a and ∗b"),
+    ],
+)
+def test_a_mark_that_can_pair_with_nothing_is_written_as_itself(text: str, shown: str) -> None:
+    """People copy what they read; a look-alike stands only where the mark itself would begin something."""
+    assert mrkdwn(text) == shown
