@@ -218,7 +218,7 @@ class ChunkReader:
         self.refusal = False
         self.delivered = False
         self._halves = SurrogateHalves()
-        self._last_call: object = None
+        self._calls = _CallHeads(parts)
 
     def read(self, chunk: Mapping[str, Any]) -> list[ModelResponseStreamEvent]:
         """The events of one chunk; what is missing or null in it is taken as empty."""
@@ -257,20 +257,56 @@ class ChunkReader:
         return self._halves.joined(str(content))
 
     def _call(self, at: int, call: Mapping[str, Any]) -> ModelResponseStreamEvent | None:
-        """A piece of a tool call. Its index tells which; without one its id, or else it goes on with the last call."""
+        """A piece of a tool call."""
         function = call.get("function") or {}
-        key: object = call.get("index")
-        if key is None:
-            key = ("id", call["id"]) if call.get("id") else self._last_call
-            if key is None or (function.get("name") and not call.get("id")):
-                key = ("at", at, object())
-        self._last_call = key
+        key, name, call_id = self._calls.of(at, call.get("index"), function.get("name") or None, call.get("id") or None)
         args = function.get("arguments")
         if isinstance(args, dict):
             args = pydantic_core.to_json(args).decode()
-        return self._parts.call(
-            key, name=function.get("name") or None, args=args or None, call_id=call.get("id") or None
-        )
+        return self._parts.call(key, name=name, args=args or None, call_id=call_id)
+
+
+class _CallHeads:
+    """Tells which call a piece of one belongs to, and what of its name and id is new.
+
+    The index says which. Without one it is the id, or else the piece goes on with the last call. Some servers count
+    nothing and give all calls the index 0: there a name under another id begins a call, once the arguments of the one
+    before are whole. Some say name and id again with every piece.
+    """
+
+    def __init__(self, parts: ResponseParts) -> None:
+        self._parts = parts
+        self._last: object = None
+        self._at: dict[object, object] = {}  # the call an index means by now
+        self._heads: dict[object, tuple[str, str | None]] = {}  # what of name and id each call has so far
+
+    def of(
+        self, at: int, index: object, name: str | None, call_id: str | None
+    ) -> tuple[object, str | None, str | None]:
+        """The key of the call, and of `name` and `call_id` what it has not had yet.
+
+        at: the place of the piece in its chunk.
+        """
+        key = self._key(at, index, name, call_id)
+        self._last = key
+        if name is None and call_id is None:
+            return key, None, None
+        known, known_id = self._heads.get(key, ("", None))
+        if name == known:
+            name = None
+        self._heads[key] = (known + (name or ""), call_id or known_id)
+        return key, name, call_id
+
+    def _key(self, at: int, index: object, name: str | None, call_id: str | None) -> object:
+        if index is None:
+            key = ("id", call_id) if call_id else self._last
+            return ("at", at, object()) if key is None or (name and not call_id) else key
+        key = self._at.get(index, index)
+        if name and call_id and key in self._heads:
+            known_id = self._heads[key][1]
+            if known_id is not None and call_id != known_id and self._parts.is_whole_call(key):
+                key = self._at[index] = (index, call_id)
+        return key
 
 
 def body_parts(body: Mapping[str, Any], model_name: str) -> tuple[ModelResponse, Usage]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import pydantic_core
+
 from core.messages import (
     ModelResponsePart,
     ModelResponseStreamEvent,
@@ -156,6 +158,19 @@ class ResponseParts:
 
     def has_call(self, key: Hashable) -> bool:
         return key in self._calls
+
+    def is_whole_call(self, key: Hashable) -> bool:
+        """Whether the arguments that have come for the call known as `key` are all there can be of them."""
+        call = self._calls[key]
+        if call.args_object is not None:
+            return True
+        if not call.args.fragments or not call.args.fragments[-1].rstrip().endswith("}"):
+            return False
+        try:
+            pydantic_core.from_json(call.args.text())
+        except ValueError:
+            return False
+        return True
 
     def sign(self, signature: str) -> None:
         """Keep a signature that came by itself with what it signs: the last part, of several calls the first one."""

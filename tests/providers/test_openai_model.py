@@ -141,6 +141,40 @@ async def test_tool_calls_without_index_or_in_one_piece_are_read(
     assert (call.tool_name, call.args_as_dict(), call.tool_call_id) == ("a", {"x": 1}, "1")
 
 
+ONE, TWO = '{"city": "Rome"}', '{"city": "Oslo", "in": {"a": 1}}'
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        pytest.param([("1", "a", ONE), ("2", "b", TWO)], [("1", "a", ONE), ("2", "b", TWO)], id="one index for all"),
+        pytest.param(
+            [("1", "a", ONE), ("2", "b", TWO[:12]), (None, None, TWO[12:])],
+            [("1", "a", ONE), ("2", "b", TWO)],
+            id="one index for all, and pieces",
+        ),
+        pytest.param(
+            [("1", "a", TWO[:9]), ("1", "a", TWO[9:-1]), ("1", "a", "}")], [("1", "a", TWO)], id="name and id again"
+        ),
+        pytest.param(
+            [("1", "a", TWO[:9]), ("2", "a", TWO[9:-1]), ("3", "a", "}")], [("3", "a", TWO)], id="an id for each piece"
+        ),
+        pytest.param([("1", "a", ""), (None, "b", ""), (None, None, ONE)], [("1", "ab", ONE)], id="a name in pieces"),
+    ],
+)
+async def test_calls_are_told_apart_where_the_index_does_not(
+    model: OpenAIModel, server: OpenAIServer, pieces: list[Any], whole: list[Any]
+) -> None:
+    """Compatible servers give every call the index 0, or say its name and id with every piece."""
+    deltas = [
+        {"index": 0, "type": "function", "function": {"name": name, "arguments": args}, "id": call_id}
+        for call_id, name, args in pieces
+    ]
+    server.reply(Reply(raw=sse(*(chunk({"tool_calls": [delta]}) for delta in deltas), chunk({}, "tool_calls"))))
+    response, _, _ = await stream(model)
+    assert response.parts == [ToolCallPart(name, args, call_id) for call_id, name, args in whole]
+
+
 async def test_a_server_that_does_not_stream_is_read(model: OpenAIModel, server: OpenAIServer) -> None:
     """Some proxies ignore `stream` and send the whole completion."""
     body = {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}
