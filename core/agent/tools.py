@@ -131,7 +131,7 @@ class Tool(Generic[AgentDepsT]):
         self.takes_ctx = self.schema.takes_ctx
         self.max_retries = max_retries
         self.name = name or str(getattr(function, "__name__", type(function).__name__))
-        self.description = description or self.schema.description or ""
+        self.description = description or self.schema.description
         self.prepare = prepare
         self.timeout = timeout
 

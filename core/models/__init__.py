@@ -19,6 +19,7 @@ from core.models.settings import ModelSettings, merge_model_settings
 from core.models.usage import Usage, UsageLimits
 
 if TYPE_CHECKING:
+    from core.models._clients import cached_async_http_client
     from core.models.anthropic import AnthropicModel, AnthropicModelSettings
     from core.models.demo import DemoModel
     from core.models.fallback import FallbackModel
@@ -58,6 +59,7 @@ __all__ = [
     "Usage",
     "UsageLimits",
     "WrapperModel",
+    "cached_async_http_client",
     "check_allow_model_requests",
     "infer_model",
     "merge_model_settings",
@@ -86,6 +88,7 @@ _LAZY = {
     "OpenAIResponsesModelSettings": "responses",
     "TestModel": "test",
     "WrapperModel": "wrapper",
+    "cached_async_http_client": "_clients",
 }
 
 

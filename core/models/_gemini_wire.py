@@ -213,7 +213,7 @@ def tools_out(parameters: ModelRequestParameters, mode: str | None) -> dict[str,
 
 
 def _declaration(tool: ToolDefinition) -> dict[str, Any]:
-    declared: dict[str, Any] = {"name": tool.name, "description": tool.description}
+    declared: dict[str, Any] = {"name": tool.name, "description": tool.description or ""}
     if (schema := gemini_schema(tool.parameters_json_schema)) is not None:
         declared["parametersJsonSchema"] = schema
     return declared

@@ -155,7 +155,7 @@ def tools_out(parameters: ModelRequestParameters, required: str | None = "requir
 
 
 def _tool(tool: ToolDefinition) -> dict[str, Any]:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters_json_schema}
+    function = {"name": tool.name, "description": tool.description or "", "parameters": tool.parameters_json_schema}
     return {"type": "function", "function": function}
 
 

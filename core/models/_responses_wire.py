@@ -144,7 +144,7 @@ def _tool(tool: ToolDefinition) -> dict[str, Any]:
     return {
         "type": "function",
         "name": tool.name,
-        "description": tool.description,
+        "description": tool.description or "",
         "parameters": tool.parameters_json_schema,
         "strict": False,
     }

@@ -17,6 +17,7 @@ from core.models._exchange import HTTPModel, Limits, Post
 from core.models._failures import error_of
 from core.models._json import read_json, read_object
 from core.models._parts import ResponseParts
+from core.models._providers import where_client_goes
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
 from core.models._transport import Reply
@@ -66,6 +67,7 @@ class AnthropicModel(HTTPModel):
     model_name (or `id`): as the server knows it.   base_url: without `/v1`; default ANTHROPIC_BASE_URL, else
     Anthropic's own.   api_key: default ANTHROPIC_API_KEY; a server that is not Anthropic's may need none.
     http_client: an `httpx.AsyncClient` to send requests through; it stays the caller's.
+    anthropic_client: an `anthropic.AsyncAnthropic`, of which address and key are taken.
     Raises UserError when Anthropic's own address has no key.
     """
 
@@ -77,7 +79,11 @@ class AnthropicModel(HTTPModel):
         base_url: str | None = None,
         api_key: str | None = None,
         http_client: httpx.AsyncClient | None = None,
+        anthropic_client: Any | None = None,
     ) -> None:
+        base_url, api_key = where_client_goes(
+            "anthropic_client", anthropic_client, base_url=base_url, api_key=api_key, http_client=http_client
+        )
         name = model_name or id
         if not name:
             raise UserError("AnthropicModel needs the name of a model, as 'claude-sonnet-4-5'")

@@ -31,7 +31,7 @@ class ToolDefinition:
     """
 
     name: str
-    description: str
+    description: str | None
     parameters_json_schema: dict[str, Any]
     outer_typed_dict_key: str | None = None
 

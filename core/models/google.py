@@ -16,6 +16,7 @@ from core.models._gemini_reader import GeminiReader, SpoiledAnswer, gemini_error
 from core.models._gemini_wire import conversation_out, tools_out
 from core.models._json import read_json
 from core.models._parts import ResponseParts
+from core.models._providers import GOOGLE_BASE_URL, Provider
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
 from core.models.errors import ModelHTTPError, UnexpectedModelBehavior, UserError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GeminiModel", "GeminiModelSettings", "GeminiSafetySettings", "GeminiThinkingConfig"]
 
-DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 _GENERATION = {
     "max_tokens": "maxOutputTokens",
     "temperature": "temperature",
@@ -86,6 +86,7 @@ class GeminiModel(HTTPModel):
     model_name (or `id`): as Google knows it, with or without "models/".   base_url: default GEMINI_BASE_URL, else
     Google's own; the version may be at its end.   api_key: default GEMINI_API_KEY; a server that is not Google's may
     need none.   http_client: an `httpx.AsyncClient` to send requests through; it stays the caller's.
+    provider: a `GoogleGLAProvider`, which brings key and client itself.
     Raises UserError when Google's own address has no key.
     """
 
@@ -97,11 +98,17 @@ class GeminiModel(HTTPModel):
         base_url: str | None = None,
         api_key: str | None = None,
         http_client: httpx.AsyncClient | None = None,
+        provider: Literal["google-gla"] | Provider = "google-gla",
     ) -> None:
+        if provider in ("google-vertex", "vertexai"):
+            raise UserError("Gemini on Vertex AI is not built; with an API key the provider is 'google-gla'")
+        if isinstance(provider, Provider):
+            base_url, api_key = base_url or provider.base_url, api_key or provider.api_key
+            http_client = http_client or provider.http_client
         name = (model_name or id or "").removeprefix("models/")
         if not name:
             raise UserError("GeminiModel needs the name of a model, as 'gemini-2.5-pro'")
-        address = (base_url or os.environ.get("GEMINI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+        address = (base_url or os.environ.get("GEMINI_BASE_URL") or GOOGLE_BASE_URL).rstrip("/")
         super().__init__(name, address, "google-gla", http_client)
         where = urllib.parse.urlsplit(address)
         self._api_key = api_key or os.environ.get("GEMINI_API_KEY") or ""

@@ -13,7 +13,7 @@ from core.models._failures import error_of
 from core.models._json import read_json
 from core.models._openai_wire import ChunkReader, as_chunk, body_parts, messages_out, tools_out
 from core.models._profiles import key_header, server_for, spared
-from core.models._providers import Provider
+from core.models._providers import Provider, where_client_goes
 from core.models._sse import ServerSentEvent
 from core.models._streaming import SSEResponse
 from core.models._transport import Reply
@@ -57,6 +57,7 @@ class OpenAIModel(HTTPModel):
     model_name (or `id`): as the server knows it.   base_url: default OPENAI_BASE_URL, else OpenAI's own.
     api_key: default OPENAI_API_KEY; a server that is not OpenAI's may need none.
     http_client: an `httpx.AsyncClient` to send requests through; it stays the caller's.
+    openai_client: an `openai.AsyncOpenAI`, of which address and key are taken.
     system_prompt_role: the role of system prompts, "system" unless told otherwise.
     provider: "groq", "mistral", ... (see `core.models.infer`): its address, key and ways; by default those of the
     address. A `Provider` brings address, key and client itself.
@@ -72,10 +73,14 @@ class OpenAIModel(HTTPModel):
         base_url: str | None = None,
         api_key: str | None = None,
         http_client: httpx.AsyncClient | None = None,
+        openai_client: Any | None = None,
         system_prompt_role: Literal["system", "developer", "user"] | None = None,
         provider: str | Provider | None = None,
         system: str | None = None,
     ) -> None:
+        base_url, api_key = where_client_goes(
+            "openai_client", openai_client, base_url=base_url, api_key=api_key, http_client=http_client
+        )
         if isinstance(provider, Provider):
             base_url, api_key = base_url or provider.base_url, api_key or provider.api_key
             http_client = http_client or provider.http_client

@@ -41,7 +41,6 @@ class TestModel(Model):
 
     def __init__(
         self,
-        *,
         call_tools: list[str] | str = "all",
         custom_result_text: str | None = None,
         custom_result_args: Any | None = None,

@@ -36,6 +36,11 @@ def shown(messages: list[ModelMessage]) -> list[list[tuple[str, Any]]]:
 # --- TestModel ---
 
 
+def test_its_options_come_in_this_order() -> None:
+    assert Agent(TestModel([], "as told")).run_sync("Hi").data == "as told"
+    assert TestModel("all", None, None, 3).seed == 3
+
+
 def test_without_tools_it_says_so() -> None:
     result = Agent(TestModel()).run_sync("Hello")
     assert result.data == "success (no tool calls)"

@@ -53,10 +53,11 @@ NAMES = {
     "core.usage": "Usage UsageLimits",
     "core.settings": "ModelSettings",
     "core.models": "Model ModelRequestParameters StreamedResponse KnownModelName infer_model ALLOW_MODEL_REQUESTS"
-    " override_allow_model_requests check_allow_model_requests",
+    " override_allow_model_requests check_allow_model_requests cached_async_http_client",
     "core.models.test": "TestModel",
     "core.models.function": "FunctionModel AgentInfo DeltaToolCall DeltaToolCalls FunctionDef StreamFunctionDef",
     "core.models.fallback": "FallbackModel",
+    "core.models.gemini": "GeminiModel GeminiModelSettings",
 }
 
 

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from core import Agent, RunContext, Tool, UserError
 from core.messages import RetryPromptPart
-from core.models import TestModel
+from core.models import ModelRequestParameters, TestModel, _gemini_wire, _openai_wire, _responses_wire
 from core.tools import ToolDefinition
 from tests.engine.scripted import Scripted, call
 
@@ -92,6 +92,34 @@ def test_a_field_goes_over_a_docstring_that_may_have_no_text() -> None:
         "foo": "The foo thing.",
         "bar": "from fields",
     }
+
+
+def test_a_tool_of_one_model_is_described_by_the_model_or_not_at_all() -> None:
+    """None is what the first face says then; providers, who want text, are sent none of it."""
+
+    class Said(pydantic.BaseModel):
+        """What was said."""
+
+        x: int
+
+    class Unsaid(pydantic.BaseModel):
+        x: int
+
+    assert Tool(lambda: 0, name="bare").definition.description == ""
+    described: list[str | None] = []
+    for model in (Said, Unsaid):
+
+        def tool(it: Any) -> int:
+            return int(it.x)
+
+        tool.__annotations__["it"] = model
+        described.append(Tool(tool).definition.description)
+    assert described == ["What was said.", None]
+    parameters = ModelRequestParameters([ToolDefinition("tool", None, {"type": "object", "properties": {}})])
+    [chat] = _openai_wire.tools_out(parameters)["tools"]
+    [responses] = _responses_wire.response_tools_out(parameters)["tools"]
+    [gemini] = _gemini_wire.tools_out(parameters, None)["tools"][0]["functionDeclarations"]
+    assert [chat["function"]["description"], responses["description"], gemini["description"]] == ["", "", ""]
 
 
 def test_a_docstring_of_no_format_is_a_description() -> None:
