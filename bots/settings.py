@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     parley_edit_reruns: bool = False
     parley_show_reasoning: bool = False
     parley_footer: bool = False
-    parley_attach_over: int = Field(default=8000, ge=0)
+    parley_attach_over: int = Field(default=30_000, ge=0)
     parley_log_level: str = "INFO"
 
     redis_url: SecretStr = _NO_SECRET

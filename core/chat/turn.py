@@ -81,7 +81,7 @@ class TurnSettings:
     history_turns: int = 50
     shows_reasoning: bool = False
     has_footer: bool = False
-    attach_over: int = 8000
+    attach_over: int = 30_000
 
 
 @dataclass(frozen=True, slots=True)
