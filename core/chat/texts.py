@@ -62,6 +62,8 @@ def undeliverable(given_up: GiveUp, hint: str) -> str:
             why = "I may not write there"
         case "frozen":
             why = "my messages there cannot be edited"
+        case "closed":
+            why = "too much was written at once, and I may not write or edit there for a while; ask again later"
         case _:
             why = "what I wrote was refused there"
     remedy = f" Somebody who administers it can put that right: {hint}." if hint else ""

@@ -21,6 +21,10 @@ counted by their calls; one that makes none for a while, or whose process has di
 and of every higher priority. When it comes back at that time it need not stand in line again. So no answer starves,
 the one that was shown longest ago goes first, and nobody polls.
 
+*What a shown answer will still cost.* Whoever shows the beginning of an answer needs one call more for its end. How
+long that one would wait, behind the ends of all that are alive, is `Grant.end_s`: where it is not 0, an answer that can
+come whole had better do so.
+
 *What the platform says* counts more than all this: Retry-After closes a bucket for everybody until then, and
 afterwards its places come back one by one, not all at once.
 
@@ -34,6 +38,7 @@ import asyncio
 import logging
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -47,6 +52,9 @@ STEEPNESS = 4
 
 ALIVE_S = 15.0
 """How long an answer counts as alive after a call, beyond twice its gap."""
+
+CALL_S = 2.0
+"""How long a call takes at most, as a rule: the next gap begins when it has been answered."""
 
 _FORGET_AFTER_S = 600.0
 _ROUNDING = 1e-6
@@ -63,13 +71,46 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Closure:
+    """The platform lets nothing through on `bucket` for `seconds`."""
+
+    bucket: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """gap_s, end_s: as in `Grant`."""
+
+    gap_s: float = 0.0
+    end_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard of a budget, and when. Nothing of it lasts: a quiet hour later the budget is full again."""
+
+    at: float
+    gap_s: float
+    end_s: float
+
+    def outlook(self, now: float) -> Outlook:
+        age = now - self.at
+        return Outlook(self.gap_s if age <= self.gap_s + CALL_S else 0.0, max(0.0, self.end_s - age))
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """go: the call may be made now, and is accounted for.  wait_s: if not, when to ask again.
-    gap_s: the time between two interim calls of one answer, as things stand."""
+    gap_s: the time between two interim calls of one answer, as things stand.
+    end_s: how long the end of one more answer would wait, as things stand.
+    closure: what the platform itself has closed for the longest time, None when nothing is closed."""
 
     go: bool
     wait_s: float
     gap_s: float
+    end_s: float = 0.0
+    closure: Closure | None = None
 
 
 class RateBudget(Protocol):
@@ -82,8 +123,8 @@ class RateBudget(Protocol):
         """
         ...
 
-    def gap_s(self, draws: Draws) -> float:
-        """`Grant.gap_s` as last heard, without asking."""
+    def outlook(self, draws: Draws) -> Outlook:
+        """What was last heard, as far as it still counts, without asking."""
         ...
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
@@ -124,7 +165,7 @@ class _Account:
 
     calls: when the calls of the running window went (Window).  tokens, at: what was left then (Rate).
     alive: Replies, by the time until which they count.  lines: the last time that was told to each Priority.
-    gap: as it was after the last question.
+    heard: what was told to the last question.
     """
 
     quota: Rate | Window
@@ -133,7 +174,7 @@ class _Account:
     calls: list[float] = field(default_factory=list)
     closed_until: float = -math.inf
     alive: dict[str, float] = field(default_factory=dict)
-    gap: float = 0.0
+    heard: Heard | None = None
     lines: list[float] = field(default_factory=lambda: [-math.inf] * len(Priority))
 
     def refresh(self, now: float) -> None:
@@ -195,6 +236,18 @@ class _Account:
             gap = max(gap, min(even * thrift(frees_in / (mine - used) / interval), frees_in))
         return gap
 
+    def end_s(self, now: float) -> float:
+        """How long the end of one more answer would wait, behind those of all that are alive."""
+        missing = self._used() + len(self.alive) + 1 - self._most()
+        at = max(now, self.closed_until)
+        if missing > 0 and isinstance(self.quota, Rate):
+            at += missing / self.quota.per_s
+        elif missing > 0 and isinstance(self.quota, Window) and self.calls:
+            at = max(at, self.calls[min(int(missing), len(self.calls)) - 1] + self.quota.seconds)
+        if (last := self.lines[Priority.FINAL]) > now:
+            at = max(at, last + self._interval(Priority.FINAL))
+        return at - now
+
     def count(self, stream: str, priority: Priority, now: float) -> None:
         if priority in (Priority.FINAL, Priority.NOTICE):
             self.alive.pop(stream, None)
@@ -225,9 +278,8 @@ class LocalBudget:
     async def take(self, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
         return self.take_at(asyncio.get_running_loop().time(), draws, stream, priority, in_line=in_line)
 
-    def gap_s(self, draws: Draws) -> float:
-        accounts = (self._accounts.get((draws.scope, bucket.name)) for bucket in draws.buckets)
-        return max((account.gap for account in accounts if account is not None), default=0.0)
+    def outlook(self, draws: Draws) -> Outlook:
+        return self.outlook_at(asyncio.get_running_loop().time(), draws)
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         self.refused_at(asyncio.get_running_loop().time(), draws, bucket, retry_after_s)
@@ -242,13 +294,18 @@ class LocalBudget:
         for account in accounts:
             if go:
                 account.spend(now)
-            account.gap = account.gap_s(now)
-        gap = max(account.gap for account in accounts)
+            account.heard = Heard(now, account.gap_s(now), account.end_s(now))
+        gap, end = (max(account.gap_s(now) for account in accounts), max(account.end_s(now) for account in accounts))
         wait = 0.0 if go else at - now
         for account in accounts:
             if stream in account.alive:
                 account.alive[stream] = now + wait + 2 * gap + ALIVE_S
-        return Grant(go, wait, gap)
+        return Grant(go, wait, gap, end, _longest(draws, [account.closed_until - now for account in accounts]))
+
+    def outlook_at(self, now: float, draws: Draws) -> Outlook:
+        accounts = (self._accounts.get((draws.scope, bucket.name)) for bucket in draws.buckets)
+        heard = [account.heard.outlook(now) for account in accounts if account is not None and account.heard]
+        return Outlook(max((one.gap_s for one in heard), default=0.0), max((one.end_s for one in heard), default=0.0))
 
     def refused_at(self, now: float, draws: Draws, bucket: str, retry_after_s: float) -> None:
         refused = named(draws, bucket).name
@@ -272,6 +329,11 @@ class LocalBudget:
         for key, account in list(self._accounts.items()):
             if now - max(account.at, account.closed_until) > _FORGET_AFTER_S:
                 del self._accounts[key]
+
+
+def _longest(draws: Draws, seconds: Sequence[float]) -> Closure | None:
+    bucket, longest = max(zip(draws.buckets, seconds, strict=True), key=lambda one: one[1])
+    return Closure(bucket.name, longest) if longest > 0 else None
 
 
 def _part(quota: Rate | Window, share: float) -> Rate | Window:

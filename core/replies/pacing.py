@@ -2,7 +2,8 @@
 
 What all Replies share, the platform's budget, is said by `core.replies.budget`; this says what one Reply adds to it:
 
-    first text    held back for a moment, so that the first message is more than a syllable
+    first text    held back for a moment, so that the first message is more than a syllable; for longer while the end
+                  would have to wait for its place, so that a short answer comes whole and needs none
     growing text  no two edits of one message are closer than the gap, nor two calls than the budget's fair gap
     final text    waits for nothing but a place in the budget
     failed call   a pause that grows with each failure in a row; a final text is tried for a bounded time
@@ -16,11 +17,14 @@ import math
 import random
 from collections.abc import Callable
 
-from core.replies.budget import Priority
+from core.replies.budget import Outlook, Priority
 from core.replies.draft import Draft
 
 FIRST_TEXT_WAIT_S = 0.1
 """How long the first words are held back so that the first message is more than a syllable."""
+
+MOST_HELD_S = 8.0
+"""How long the first words, or the line in their place, are held back at most while the end would have to wait."""
 
 FINAL_PATIENCE_S = 600.0
 """How long a final text is tried while the platform does not answer at all."""
@@ -43,6 +47,7 @@ class Pacing:
         self._draft = Draft()
         self._text_since: float | None = None
         self._final_at: float | None = None
+        self._since: float | None = None
         self._last_calls: dict[int, float] = {}  # by place
         self._last_call = -math.inf
         self._told: tuple[float, Priority] | None = None
@@ -59,6 +64,8 @@ class Pacing:
     def drafted(self, draft: Draft, now: float) -> bool:
         """Note what is to be shown from now on; True if that is worth interrupting a wait."""
         self._draft = draft
+        if self._since is None:
+            self._since = now
         begins = self._text_since is None and self._has_text()
         if begins:
             self._text_since = now
@@ -76,16 +83,19 @@ class Pacing:
             return Priority.FIRST if self._waits_since(self._text_since, now) else Priority.FINAL
         return Priority.INTERIM if anything_shown else Priority.STATUS
 
-    def due(self, place: int, priority: Priority, now: float, gap_s: float) -> float:
-        """The earliest time to ask for a call on the Segment at `place`. gap_s: the fair gap of `RateBudget`."""
+    def due(self, place: int, priority: Priority, now: float, outlook: Outlook, *, anything_shown: bool) -> float:
+        """The earliest time to ask for a call on the Segment at `place`. outlook: of the budget that edits draw on."""
         due = max(now, self._pause_until)
         if self.in_line(priority) and self._told is not None:
             due = max(due, self._told[0])
         if self._draft.final:
             return due
+        held_s = 0.0 if anything_shown else min(outlook.end_s, MOST_HELD_S)
         if self._text_since is not None and self._awaits_first_text():
-            return max(due, self._text_since + FIRST_TEXT_WAIT_S)
-        return max(due, self._last_calls.get(place, -math.inf) + self._min_gap_s, self._last_call + gap_s)
+            return max(due, self._text_since + max(FIRST_TEXT_WAIT_S, held_s))
+        if self._since is not None:
+            due = max(due, self._since + held_s)
+        return max(due, self._last_calls.get(place, -math.inf) + self._min_gap_s, self._last_call + outlook.gap_s)
 
     def in_line(self, priority: Priority) -> bool:
         """Whether a call of this priority has been told a time to come back at."""

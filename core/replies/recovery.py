@@ -4,7 +4,7 @@ Two promises carry the table: nothing loops, as each way out is taken a bounded 
 answer is not lost, as what cannot be shown in one way is shown in another, or the writer says that it cannot be shown.
 
     error               while it grows         final
-    RateLimited         Wait                   Wait, until patience ends
+    RateLimited         Wait                   Wait, until patience ends; for longer than two minutes: GiveUp, and tell
     SurfaceUnavailable  BackOff                BackOff, until patience ends
     MessageGone         Move, once; then somebody does not want it here: GiveUp
     MessageFrozen       Move, and the new message waits for the end; once more if need be, then GiveUp
@@ -12,7 +12,8 @@ answer is not lost, as what cannot be shown in one way is shown in another, or t
     NotPermitted        GiveUp, and tell the person
     anything else       BackOff                Replace by a line that says so; refused as well: GiveUp, and tell
 
-A message that cannot be deleted is left where it is, whatever the reason; a file that is refused is left out.
+A message that cannot be deleted is left where it is, whatever the reason; a file that is refused, or that would have to
+wait for such a time, is left out.
 """
 
 from __future__ import annotations
@@ -34,10 +35,15 @@ from core.replies.surface import (
 MOST_MOVES_AFTER_DELETION = 1
 MOST_MOVES = 2
 
+MOST_CLOSED_S = 120.0
+"""How long a final text waits for a platform that says when it may be called again. Where it says an hour, the thread
+goes on without the end of this answer rather than not at all."""
+
 Operation = Literal["post", "edit", "delete", "upload"]
 
-Cause = Literal["away", "deleted", "frozen", "gone", "forbidden", "refused"]
-"""Why nothing more can be shown. away: the platform did not answer for as long as it is waited for."""
+Cause = Literal["away", "deleted", "frozen", "gone", "forbidden", "refused", "closed"]
+"""Why nothing more can be shown. away: the platform did not answer for as long as it is waited for.  closed: it asks to
+be left alone for longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing goes on `bucket`, or the first that the call draws on, for `seconds`."""
-
-    seconds: float
-    bucket: str = ""
+    """Try again when the budget, which knows what the platform asked for, has a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class GiveUp:
     def worth_telling(self) -> bool:
         """Whether the person who asked should be told of it in another place; not that a moderator took it away."""
         match self.cause:
-            case "gone" | "forbidden" | "frozen" | "refused":
+            case "gone" | "forbidden" | "frozen" | "refused" | "closed":
                 return True
             case "away" | "deleted":
                 return False
@@ -118,11 +121,17 @@ Decision = Wait | BackOff | Move | Replace | Leave | Omit | GiveUp
 
 def decide(error: SurfaceError, now: Situation) -> Decision:
     """See the table above."""
-    if now.operation == "upload" and not (isinstance(error, RateLimited | SurfaceUnavailable) and now.patience):
+    too_long = isinstance(error, RateLimited) and error.retry_after_s > MOST_CLOSED_S and now.final
+    may_pass = isinstance(error, RateLimited | SurfaceUnavailable) and now.patience and not too_long
+    if now.operation == "upload" and not may_pass:
         return Omit()
+    if now.operation == "delete" and too_long:
+        return Leave()
     match error:
         case RateLimited():
-            return Wait(error.retry_after_s, error.bucket) if now.patience or not now.final else GiveUp("away")
+            if too_long:
+                return GiveUp("closed")
+            return Wait() if now.patience or not now.final else GiveUp("away")
         case SurfaceUnavailable():
             return BackOff() if now.patience or not now.final else GiveUp("away")
     if now.operation == "delete":

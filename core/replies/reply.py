@@ -28,7 +28,18 @@ from typing import Literal, assert_never
 from core.replies.budget import Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
 from core.replies.pacing import Pacing
-from core.replies.recovery import BackOff, GiveUp, Leave, Move, Omit, Replace, Situation, Wait, decide
+from core.replies.recovery import (
+    MOST_CLOSED_S,
+    BackOff,
+    GiveUp,
+    Leave,
+    Move,
+    Omit,
+    Replace,
+    Situation,
+    Wait,
+    decide,
+)
 from core.replies.standing import Standing
 from core.replies.surface import (
     Draws,
@@ -209,8 +220,8 @@ class Reply:
                     await self._take(step)
                 except SurfaceError as exc:
                     await self._recover(step, exc)
-                    if self.given_up is not None:
-                        return "undeliverable"
+            if self.given_up is not None:
+                return "undeliverable"
 
     def _upkeep(self) -> Step | None:
         """The call that a message needs although it shows what it should."""
@@ -245,6 +256,9 @@ class Reply:
         grant = await self._budget.take(self._draws(step), self._key, priority, in_line=in_line)
         if not grant.go:
             self._pacing.told(self._now() + grant.wait_s, priority)
+            if self._draft.final and (closure := grant.closure) is not None and closure.seconds > MOST_CLOSED_S:
+                told = f"{closure.bucket} is closed for {closure.seconds:.0f} s more"
+                await self._recover(step, RateLimited(told, closure.seconds, closure.bucket), anew=False)
             return None
         self._pacing.granted()
         if self._changed.is_set():
@@ -281,7 +295,10 @@ class Reply:
 
     def _due(self, step: Step) -> float:
         """The earliest loop time for `step`."""
-        return self._pacing.due(step.number, self._priority(), self._now(), self._budget.gap_s(self._draws(step)))
+        shown = bool(self._shown)
+        draws = self._draws(step) if shown else self._surface.draws("edit", self._placement)  # what a post leads to
+        outlook = self._budget.outlook(draws)
+        return self._pacing.due(step.number, self._priority(), self._now(), outlook, anything_shown=shown)
 
     def _priority(self) -> Priority:
         return self._pacing.priority(self._now(), anything_shown=bool(self._shown))
@@ -366,9 +383,11 @@ class Reply:
     def _post_key(self, number: int) -> str:
         return f"{self._key}-{number}" + (f"-{self._moves}" if self._moves else "")
 
-    async def _recover(self, step: Step, exc: SurfaceError) -> None:
-        """Do what `exc` asks for, by `core.replies.recovery`."""
+    async def _recover(self, step: Step, exc: SurfaceError, *, anew: bool = True) -> None:
+        """Do what `exc` asks for, by `core.replies.recovery`. anew: the platform has just said so."""
         now = self._now()
+        if isinstance(exc, RateLimited) and anew:  # others share the budget, whatever becomes of this answer
+            await self._budget.refused(self._draws(step), exc.bucket, exc.retry_after_s)
         situation = Situation(
             step.operation,
             self._draft.final,
@@ -382,8 +401,8 @@ class Reply:
         decision = decide(exc, situation)
         log.info("reply.call_failed", extra=self._told(step, exc) | {"decision": type(decision).__name__})
         match decision:
-            case Wait(seconds, bucket):
-                await self._budget.refused(self._draws(step), bucket, seconds)
+            case Wait():
+                pass
             case BackOff():
                 self._pacing.failed(now)
             case Move():

@@ -14,7 +14,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from core.errors import StoreUnavailable
-from core.replies.budget import ALIVE_S, STEEPNESS, Grant, LocalBudget, Priority, named
+from core.replies.budget import ALIVE_S, STEEPNESS, Closure, Grant, Heard, LocalBudget, Outlook, Priority, named
 from core.replies.surface import Bucket, Draws, Window
 from core.store import Store, keys
 
@@ -37,7 +37,7 @@ class SharedBudget:
         self._store = store
         self._alone = LocalBudget(_SHARE_ALONE)
         self._away_until = 0.0
-        self._gaps: OrderedDict[Draws, float] = OrderedDict()
+        self._heard: OrderedDict[Draws, Heard] = OrderedDict()
 
     @property
     def refusals(self) -> Counter[str]:
@@ -53,15 +53,16 @@ class SharedBudget:
         if answer is None:
             grant = await self._alone.take(draws, stream, priority, in_line=in_line)
         else:
-            grant = Grant(answer[0] == "1", float(answer[1]), float(answer[2]))
-        self._gaps[draws] = grant.gap_s
-        self._gaps.move_to_end(draws)
-        if len(self._gaps) > _REMEMBERED:
-            self._gaps.popitem(last=False)
+            grant = read_grant(answer, draws)
+        self._heard[draws] = Heard(asyncio.get_running_loop().time(), grant.gap_s, grant.end_s)
+        self._heard.move_to_end(draws)
+        if len(self._heard) > _REMEMBERED:
+            self._heard.popitem(last=False)
         return grant
 
-    def gap_s(self, draws: Draws) -> float:
-        return self._gaps.get(draws, 0.0)
+    def outlook(self, draws: Draws) -> Outlook:
+        heard = self._heard.get(draws)
+        return heard.outlook(asyncio.get_running_loop().time()) if heard else Outlook()
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         await self._alone.refused(draws, bucket, retry_after_s)
@@ -82,6 +83,13 @@ class SharedBudget:
             self._away_until = now + AWAY_S
             log.warning("budget.alone", extra={"seconds": AWAY_S, "reason": str(exc) or "no answer in time"})
             return None
+
+
+def read_grant(answer: Sequence[str], draws: Draws) -> Grant:
+    """What draw.lua gives."""
+    go, wait, gap, end, number, closed = answer
+    closure = Closure(draws.buckets[int(number) - 1].name, float(closed)) if int(number) else None
+    return Grant(go == "1", float(wait), float(gap), float(end), closure)
 
 
 def _key(draws: Draws, bucket: Bucket, part: str) -> str:

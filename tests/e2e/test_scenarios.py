@@ -13,12 +13,12 @@ from tests.providers.openai_server import Reply
 __all__ = ["platform"]
 
 
-def refuse_edits(side: Side, seconds: int) -> None:
-    """429 with a wait of one second, for so long."""
+def refuse_edits(side: Side, seconds: int, every_s: int = 1) -> None:
+    """429 with a wait of `every_s`, for so long."""
     if side.slack:
-        side.emulator.rate_limit("chat.update", 1, seconds)
+        side.emulator.rate_limit("chat.update", every_s, seconds)
     else:
-        side.emulator.rate_limit("PATCH /channels/*/messages/*", 1.0, float(seconds))
+        side.emulator.rate_limit("PATCH /channels/*/messages/*", float(every_s), float(seconds))
 
 
 def states(side: Side, message: Any) -> list[str]:
@@ -60,6 +60,26 @@ async def test_a_429_on_the_last_edit_leaves_nothing_that_looks_unfinished(store
         gate.set()
         assert await side.settled(1) == [("word " * 6).strip()]
         assert len(side.shown()) == 1
+
+
+async def test_a_wait_of_an_hour_on_the_last_edit_does_not_hold_up_the_thread(store: Store, platform: str) -> None:
+    """Scenario 9, with a wait that nobody would wait for: what is shown stays, and the next question is answered."""
+    async with a_side(store, platform) as side:
+        gate = asyncio.Event()
+
+        async def held(number: int) -> None:
+            if number == 5:
+                await gate.wait()
+
+        side.house.provider.reply(Reply(["word "] * 6, pause=held))
+        await side.ask("one")
+        first = await side.begun("word")
+        refuse_edits(side, 3600, every_s=3600)
+        gate.set()
+        side.house.provider.reply(["two"])
+        await side.say("two")
+        await side.until(lambda: side.texts()[1:] == ["two"])
+        assert "word" in side.texts()[0] and side.growing(first)
 
 
 async def test_ten_threads_at_once_keep_the_budget_of_the_workspace(store: Store) -> None:

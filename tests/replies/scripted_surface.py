@@ -89,6 +89,7 @@ class ScriptedSurface:
 
     limits: Limits = field(default_factory=lambda: Limits(200, len, min_gap_s=1.0))
     quota: Rate | Window = field(default_factory=lambda: Rate(burst=5, per_s=1.0))
+    post_quota: Rate | Window | None = None
     faults: Iterator[Fault | None] = field(default_factory=lambda: iter(()))
     rules: Callable[[str, str, str], Fault | None] = lambda operation, message, text: None
     latency_s: float = 0.0
@@ -123,7 +124,8 @@ class ScriptedSurface:
             await self.changed.wait_for(lambda: seen(self))
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
-        return Draws("test", (Bucket(operation, self.quota),))
+        quota = self.post_quota if operation == "post" and self.post_quota else self.quota
+        return Draws("test", (Bucket(operation, quota),))
 
     async def open(self, placement: Placement) -> None:
         """Nothing to prepare."""

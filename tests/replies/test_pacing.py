@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.replies import Draft, Priority
-from core.replies.pacing import FINAL_PATIENCE_S, FIRST_TEXT_WAIT_S, WAITED_LONG_S, Pacing
+from core.replies.budget import Outlook
+from core.replies.pacing import FINAL_PATIENCE_S, FIRST_TEXT_WAIT_S, MOST_HELD_S, WAITED_LONG_S, Pacing
 
 
 def make_pacing() -> Pacing:
@@ -11,7 +14,26 @@ def make_pacing() -> Pacing:
 
 
 def due(pacing: Pacing, now: float, *, place: int = 0, gap_s: float = 0.0) -> float:
-    return pacing.due(place, pacing.priority(now, anything_shown=True), now, gap_s)
+    return pacing.due(place, pacing.priority(now, anything_shown=True), now, Outlook(gap_s), anything_shown=True)
+
+
+def first_due(pacing: Pacing, now: float, end_s: float) -> float:
+    """The same of a Reply of which nothing is shown yet."""
+    outlook = Outlook(end_s=end_s)
+    return pacing.due(0, pacing.priority(now, anything_shown=False), now, outlook, anything_shown=False)
+
+
+@pytest.mark.parametrize("draft", [Draft("Hello"), Draft(status="Thinking")])
+def test_what_would_have_to_wait_for_its_end_is_begun_later(draft: Draft) -> None:
+    """An answer that is complete meanwhile needs one call, which has a place; a long one is begun within a bound."""
+    pacing = make_pacing()
+    pacing.drafted(draft, 10.0)
+    assert first_due(pacing, 11.0, 0.0) == 11.0
+    assert first_due(pacing, 11.0, 3.0) == 13.0
+    assert first_due(pacing, 11.0, 60.0) == 10.0 + MOST_HELD_S
+    assert due(pacing, 11.0) == 11.0, "what stands there already will need its end anyway"
+    pacing.drafted(Draft("Hello you.", final=True), 12.0)
+    assert first_due(pacing, 12.0, 60.0) == 12.0
 
 
 def test_the_first_words_are_held_back_for_a_moment_and_no_longer() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.replies import Bucket, Draws, LocalBudget, Priority, Rate, Window
-from core.replies.budget import ALIVE_S, spared
+from core.replies.budget import ALIVE_S, Closure, Outlook, spared
 
 RATES = st.builds(Rate, st.floats(1, 20), st.floats(0.1, 20))
 WINDOWS = st.builds(Window, st.integers(1, 30), st.floats(1, 60))
@@ -99,7 +99,7 @@ def grow(budget: LocalBudget, draws: Draws, answers: int, seconds: float) -> lis
     last, in_line, now = [-1e9] * answers, [False] * answers, 0.0
 
     def due(number: int) -> float:
-        return max(told[number], last[number] + max(0.5, budget.gap_s(draws)))
+        return max(told[number], last[number] + max(0.5, budget.outlook_at(now, draws).gap_s))
 
     while (now := max(now, min(map(due, range(answers))))) < seconds:
         number = min(range(answers), key=due)
@@ -132,7 +132,7 @@ def test_an_answer_after_a_quiet_time_may_use_what_nobody_wants() -> None:
     while now < 1900:
         now = go(budget, draws, now, Priority.INTERIM)
         times.append(now)
-        now += max(0.5, budget.gap_s(draws))
+        now += max(0.5, budget.outlook_at(now, draws).gap_s)
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert gaps[:20] == pytest.approx([0.5] * 20)
     assert max(gaps) < 5
@@ -144,12 +144,45 @@ def test_the_gap_grows_with_the_answers_alive_and_shrinks_when_they_are_gone() -
     budget, draws = LocalBudget(), on(Window(8, 8.0))
     for number in range(7):
         budget.take_at(0.0, draws, f"s{number}", Priority.FIRST, in_line=False)
-    crowded = budget.gap_s(draws)
+    crowded = budget.outlook_at(0.0, draws).gap_s
     budget.take_at(1.0, draws, "s0", Priority.FINAL, in_line=False)
-    assert budget.gap_s(draws) < crowded
-    budget.take_at(1.0 + ALIVE_S + 3 * crowded, draws, "s1", Priority.INTERIM, in_line=False)
-    alone = budget.gap_s(draws)
+    assert budget.outlook_at(1.0, draws).gap_s < crowded
+    later = 1.0 + ALIVE_S + 3 * crowded
+    budget.take_at(later, draws, "s1", Priority.INTERIM, in_line=False)
+    alone = budget.outlook_at(later, draws).gap_s
     assert alone < crowded / 20
+
+
+def test_what_was_heard_of_a_full_budget_is_forgotten_when_it_has_had_time_to_empty() -> None:
+    """The first answer after a busy minute and a quiet hour grows at once."""
+    budget, draws = LocalBudget(), on(Window(8, 60.0))
+    for number in range(8):
+        grant = budget.take_at(0.0, draws, f"s{number}", Priority.FIRST, in_line=False)
+    busy = budget.outlook_at(1.0, draws)
+    assert busy.gap_s == grant.gap_s > 1 and busy.end_s == pytest.approx(grant.end_s - 1)
+    assert budget.outlook_at(3600.0, draws) == Outlook()
+
+
+def test_how_long_an_end_would_wait_counts_the_ends_that_are_still_to_come() -> None:
+    """Each answer that is alive will want a place; those that have none stand in line for one."""
+    budget, draws = LocalBudget(), on(Window(4, 60.0))
+    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FINAL, in_line=False).end_s for n in range(4)]
+    assert ends == [0.0, 0.0, 0.0, pytest.approx(57.0)], "until the first place comes back"
+    waits = budget.take_at(10.0, draws, "s4", Priority.FINAL, in_line=False)
+    assert waits.wait_s == pytest.approx(50.0) and waits.end_s == pytest.approx(65.0), "behind who stands in line"
+    budget, draws = LocalBudget(), on(Window(4, 60.0))
+    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FIRST, in_line=False).end_s for n in range(2)]
+    assert ends == [0.0, pytest.approx(59.0)], "two are left, for the two that are alive"
+
+
+def test_what_the_platform_has_closed_is_told_with_its_name() -> None:
+    """Whoever waits knows for what."""
+    budget = LocalBudget()
+    draws = Draws("d", (Bucket("own", Rate(5, 1)), Bucket("global", Rate(50, 40))))
+    assert budget.take_at(0.0, draws, "s", Priority.FINAL, in_line=False).closure is None
+    budget.refused_at(0.0, draws, "own", 10.0)
+    budget.refused_at(0.0, draws, "global", 3600.0)
+    assert budget.take_at(100.0, draws, "s", Priority.FINAL, in_line=False).closure == Closure("global", 3500.0)
 
 
 def test_who_waits_is_served_in_the_order_of_asking_and_better_calls_before_all() -> None:

@@ -14,20 +14,36 @@ from core.replies import (
     SurfaceError,
     SurfaceUnavailable,
 )
-from core.replies.recovery import BackOff, Cause, Decision, GiveUp, Leave, Move, Omit, Replace, Situation, Wait, decide
+from core.replies.recovery import (
+    MOST_CLOSED_S,
+    BackOff,
+    Cause,
+    Decision,
+    GiveUp,
+    Leave,
+    Move,
+    Omit,
+    Replace,
+    Situation,
+    Wait,
+    decide,
+)
 
 GROWS, FINAL = Situation("edit"), Situation("edit", final=True)
 LATE = Situation("edit", final=True, patience=False)
 LIMITED, AWAY = RateLimited("ratelimited", 3.0), SurfaceUnavailable("500")
+CLOSED = RateLimited("ratelimited", MOST_CLOSED_S + 1)
 GONE, FROZEN, REJECTED = MessageGone("gone"), MessageFrozen("closed"), SegmentRejected("blocked")
 
 
 @pytest.mark.parametrize(
     ("error", "situation", "decision"),
     [
-        (LIMITED, GROWS, Wait(3.0)),
-        (LIMITED, FINAL, Wait(3.0)),
+        (LIMITED, GROWS, Wait()),
+        (LIMITED, FINAL, Wait()),
         (LIMITED, LATE, GiveUp("away")),
+        (CLOSED, GROWS, Wait()),
+        (CLOSED, FINAL, GiveUp("closed")),
         (AWAY, GROWS, BackOff()),
         (AWAY, LATE, GiveUp("away")),
         (GONE, GROWS, Move("gone")),
@@ -49,7 +65,7 @@ def test_each_failure_has_its_policy(error: SurfaceError, situation: Situation, 
     assert decide(error, situation) == decision
 
 
-@pytest.mark.parametrize("error", [PlacementGone("x"), NotPermitted("x"), REJECTED, FROZEN, SurfaceError("x")])
+@pytest.mark.parametrize("error", [CLOSED, PlacementGone("x"), NotPermitted("x"), REJECTED, FROZEN, SurfaceError("x")])
 def test_a_message_that_cannot_be_deleted_is_left(error: SurfaceError) -> None:
     assert decide(error, Situation("delete", final=True)) == Leave()
 
@@ -57,7 +73,8 @@ def test_a_message_that_cannot_be_deleted_is_left(error: SurfaceError) -> None:
 @pytest.mark.parametrize(
     ("error", "decision"),
     [
-        (LIMITED, Wait(3.0)),
+        (LIMITED, Wait()),
+        (CLOSED, Omit()),
         (AWAY, BackOff()),
         (PlacementGone("x"), Omit()),
         (NotPermitted("x"), Omit()),
@@ -72,5 +89,5 @@ def test_a_file_that_is_refused_is_left_out(error: SurfaceError, decision: Decis
 
 def test_only_what_the_asker_can_do_something_about_is_told() -> None:
     """Not that a moderator took the answer away, nor that the platform is down."""
-    causes: list[Cause] = ["away", "deleted", "frozen", "gone", "forbidden", "refused"]
-    assert [cause for cause in causes if GiveUp(cause).worth_telling] == ["frozen", "gone", "forbidden", "refused"]
+    causes: list[Cause] = ["away", "deleted", "frozen", "gone", "forbidden", "refused", "closed"]
+    assert [cause for cause in causes if GiveUp(cause).worth_telling] == causes[2:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -31,6 +32,7 @@ from core.replies import (
     Standing,
     SurfaceError,
     SurfaceUnavailable,
+    Window,
 )
 from core.replies.recovery import GiveUp
 from core.replies.reply import REFUSED_NOTICE, Delivery
@@ -253,6 +255,57 @@ def test_nothing_is_sent_while_the_platform_says_wait_and_the_end_still_arrives(
         assert refused and all(b - a >= wait_s - 1e-6 for a, b in itertools.pairwise([c.at for c in surface.edits()]))
         assert "".join(surface.texts) == text
         assert loop.time() < for_s + wait_s + 2
+
+    in_virtual_time(story)
+
+
+@pytest.mark.parametrize("told_while_it_grows", [True, False])
+def test_an_answer_does_not_wait_an_hour_for_its_end(
+    told_while_it_grows: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is shown stays, the log says what is closed and for how long, and nobody calls in the wait."""
+    caplog.set_level(logging.INFO)
+
+    async def story() -> None:
+        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
+        loop = asyncio.get_running_loop()
+        surface.rules = lambda operation, _, __: (
+            Fault(RateLimited("ratelimited", 3600.0)) if operation == "edit" else None
+        )
+        budget = LocalBudget()
+        reply = make_reply(surface, budget=budget)
+        async with writing(reply) as task:
+            text = await say(reply, 100 if told_while_it_grows else 4)
+            reply.show(Draft(text, final=True))
+            assert await task == "undeliverable"
+        assert loop.time() < 10 and surface.texts[0].startswith("word0")
+        assert reply.given_up == GiveUp("closed") and reply.given_up.worth_telling
+        [line] = [record for record in caplog.records if record.message == "reply.undeliverable"]
+        assert told_while_it_grows == ("is closed for 35" in line.__dict__["reason"])
+        next_one = make_reply(surface, budget=budget)
+        async with writing(next_one) as task:
+            next_one.show(Draft("the next answer", final=True))
+            assert await task == "shown"
+        assert len(surface.edits()) == 1
+
+    in_virtual_time(story)
+
+
+def test_answers_that_end_soon_come_whole_once_the_places_for_their_ends_are_used_up() -> None:
+    """Slack's fifty edits a minute for a workspace are used up by as many short answers, each with an edit for its end.
+    Those that come after them need none."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(quota=Window(20, 60.0), post_quota=AMPLE, limits=WIDE)
+        budget, loop = LocalBudget(), asyncio.get_running_loop()
+        for _ in range(60):
+            reply = make_reply(surface, budget=budget)
+            async with writing(reply) as task:
+                text = await say(reply, 2, 0.2)
+                reply.show(Draft(text, final=True))
+                assert await task == "shown"
+        assert loop.time() == pytest.approx(60 * 0.4, abs=1), "none has waited"
+        assert len(surface.visible) == 60 and len(surface.edits()) <= 20
 
     in_virtual_time(story)
 

@@ -56,8 +56,14 @@ def test_redis_decides_as_one_process_would(redis_url: str, asks: list[Ask], ref
             quotas = [one for bucket in draws.buckets for one in module._quota(bucket)]
             shared = await store.script("draw", names, [*head, *quotas])
             grant = local.take_at(now, draws, f"s{stream}", priority, in_line=in_line)
-            assert (shared[0] == "1") == grant.go
-            assert [float(shared[1]), float(shared[2])] == pytest.approx([grant.wait_s, grant.gap_s], abs=1e-3)
+            told = module.read_grant(shared, draws)
+            assert told.go == grant.go and (told.closure and told.closure.bucket) == (
+                grant.closure and grant.closure.bucket
+            )
+            closed = [one.closure.seconds if one.closure else 0.0 for one in (told, grant)]
+            assert [told.wait_s, told.gap_s, told.end_s, closed[0]] == pytest.approx(
+                [grant.wait_s, grant.gap_s, grant.end_s, closed[1]], abs=1e-3
+            )
         await store.aclose()
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
@@ -88,7 +94,7 @@ async def test_answers_on_another_replica_widen_the_gap(store: Store, redis_url:
     for number in range(5):
         await there.take(draws, f"theirs{number}", Priority.FIRST, in_line=False)
     crowded = (await here.take(draws, "mine", Priority.INTERIM, in_line=False)).gap_s
-    assert crowded > 6 * alone and here.gap_s(draws) == crowded
+    assert crowded > 6 * alone and here.outlook(draws).gap_s == crowded
     await other_store.aclose()
 
 

@@ -5,7 +5,8 @@
 -- ARGV  1 name of the Reply   2 priority, 0 (final) to 4 (interim)   3 '1' if it comes at the time it was told
 --       4 how steeply the gap grows   5 how long a Reply counts after a call (s)   6 now (s), '' for Redis's clock
 --       then for each bucket three:  'window' or 'rate'   calls or burst   seconds or calls a second
--- Gives {'1' if the call may go and is accounted for, seconds to wait, fair gap (s)}, numbers as text.
+-- Gives {'1' if the call may go and is accounted for, seconds to wait, fair gap (s), how long the end of one more answer
+-- would wait (s), number of the bucket that the platform has closed for the longest time or '0', for how long (s)}.
 -- The clock is Redis's, the same for all replicas: theirs may differ by more than a window allows.
 local NEVER, ROUNDING, KEPT = -1, 1e-6, 600
 local stream, priority, in_line = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
@@ -40,6 +41,7 @@ for number = 1, #KEYS / 3 do
   for rank = 0, priority do
     b.line = math.max(b.line, tonumber(known[4 + rank] or NEVER))
   end
+  b.ends = tonumber(known[4] or NEVER)
   if b.window then
     redis.call('ZREMRANGEBYSCORE', b.calls, '-inf', text(now - b.per + ROUNDING))
     b.used = redis.call('ZCARD', b.calls)
@@ -89,6 +91,7 @@ for _, b in ipairs(buckets) do
     if opens > now + ROUNDING then
       local mark = 'line:' .. priority
       redis.call('HSET', b.state, mark, text(math.max(tonumber(redis.call('HGET', b.state, mark) or NEVER), opens)))
+      if priority == 0 then b.ends = math.max(b.ends, opens) end
     end
   end
   at = math.max(at, opens)
@@ -96,8 +99,8 @@ end
 
 local go = at <= now + ROUNDING
 local wait = go and 0 or at - now
-local gap = 0
-for _, b in ipairs(buckets) do
+local gap, ends, number, closed = 0, 0, 0, 0
+for place, b in ipairs(buckets) do
   if go then
     b.used = b.used + 1
     if b.window then
@@ -118,6 +121,21 @@ for _, b in ipairs(buckets) do
     local stretch = frees_in / (mine - b.used) / between
     gap = math.max(gap, math.min(even * (stretch < 3 and stretch ^ 3 / 9 or stretch), frees_in))
   end
+  local missing = b.used + b.living + 1 - b.most
+  local ends_at = math.max(now, b.closed)
+  if missing > 0 and not b.window then
+    ends_at = ends_at + missing / b.per
+  elseif missing > 0 and b.used > 0 then
+    local frees = math.min(math.floor(missing), b.used) - 1
+    ends_at = math.max(ends_at, tonumber(redis.call('ZRANGE', b.calls, frees, frees, 'WITHSCORES')[2]) + b.per)
+  end
+  if b.ends > now then
+    ends_at = math.max(ends_at, b.ends + interval(b, 0))
+  end
+  ends = math.max(ends, ends_at - now)
+  if b.closed - now > closed then
+    number, closed = place, b.closed - now
+  end
 end
 for _, b in ipairs(buckets) do
   if redis.call('ZSCORE', b.alive, stream) then
@@ -128,4 +146,4 @@ for _, b in ipairs(buckets) do
   redis.call('EXPIRE', b.alive, kept)
   redis.call('EXPIRE', b.state, kept)
 end
-return {go and '1' or '0', text(wait), text(gap)}
+return {go and '1' or '0', text(wait), text(gap), text(ends), tostring(number), text(closed)}
