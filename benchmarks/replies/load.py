@@ -116,9 +116,8 @@ async def _answered(slack: SlackEmulator, channels: list[str]) -> tuple[list[flo
 
 
 def _ended(slack: SlackEmulator, channel: str, ts: str) -> bool:
-    """Whether the newest message of the answer has the buttons of one that is finished."""
-    messages = slack.bot_messages(channel, ts)
-    return bool(messages) and "parley_retry" in str(messages[-1].blocks)
+    """Whether a message of the answer has the buttons of one that is finished; a file may come after it."""
+    return any("parley_retry" in str(message.blocks) for message in slack.bot_messages(channel, ts))
 
 
 def _print(slack: SlackEmulator, took: list[float], first: list[float]) -> None:
