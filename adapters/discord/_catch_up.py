@@ -16,18 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import aiohttp
 import discord
 
 from adapters.discord._names import snowflake_at
-from core.chat import Marks, StoreUnavailable
+from core.chat import Marks, StoreUnavailable, SurfaceUnavailable
 
 log = logging.getLogger(__name__)
 
 OLDEST_S: Final = 1800.0
 """An answer to something said longer ago than this would surprise more than help."""
 CHANNELS: Final = 50
-MESSAGES: Final = 50
-"""How much is read after one gap: channels, those with the newest message first, and messages in each."""
+MESSAGES: Final = 500
+"""How much is read after one gap: channels, those with the newest message first, and messages in each (100 a call)."""
 KEEP_EVERY_S: Final = 1.0
 _OVERLAP: Final = 5_000 << 22
 """Five seconds of snowflakes ("Snowflakes": milliseconds above the lowest 22 bits)."""
@@ -43,6 +44,7 @@ class Heard:
     now: Callable[[], float] = time.time
     _newest: dict[int, int] = field(default_factory=dict)
     _direct: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    _unread: list[tuple[int, int]] = field(default_factory=list)
 
     def mark(self, message: discord.Message) -> None:
         """Remember that this message has reached us."""
@@ -60,8 +62,18 @@ class Heard:
         newest = self._newest.setdefault(shard, start)
         return max(newest, snowflake_at(self.now() - OLDEST_S)) if newest != start else None
 
+    def begin_reading(self, shard: int, after: int) -> None:
+        """A channel of `shard` is to be read from message `after` on; until it is, also by whoever follows us."""
+        self._unread.append((shard, after))
+
+    def end_reading(self, shard: int, after: int) -> None:
+        self._unread.remove((shard, after))
+
     def dump(self) -> str:
-        return json.dumps({"newest": self._newest, "direct": self._direct})
+        newest = dict(self._newest)
+        for shard, after in self._unread:
+            newest[shard] = min(newest.get(shard, after), after)
+        return json.dumps({"newest": newest, "direct": self._direct})
 
     def load(self, dumped: str) -> None:
         """Go on from what an earlier process had heard, and a little before: what it had just heard it may not have
@@ -125,9 +137,14 @@ def channels_to_read(client: discord.Client, heard: Heard, shard: int, after: in
 
 
 async def missed_in(channel: discord.abc.Messageable, after: int) -> list[discord.Message]:
-    """What was said in `channel` after message `after`, oldest first; [] where we may not read."""
+    """What was said in `channel` after message `after`, oldest first; [] where we may not read.
+
+    Raises SurfaceUnavailable when Discord gave no answer; nothing else will tell us of those messages.
+    """
     try:
         history = channel.history(limit=MESSAGES, after=discord.Object(after), oldest_first=True)
         return [message async for message in history]
     except (discord.Forbidden, discord.NotFound):
         return []
+    except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError) as exc:
+        raise SurfaceUnavailable(f"what was said meanwhile cannot be read: {type(exc).__name__}") from exc

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from core.chat import StoreUnavailable
+from core.chat import StoreUnavailable, SurfaceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,9 @@ Work = Callable[[], Awaitable[None]]
 CAPACITY: Final = 10_000
 FIRST_RETRY_S: Final = 0.2
 LAST_RETRY_S: Final = 5.0
+PLATFORM_ATTEMPTS: Final = 12
+"""How often a piece of work asks Discord, with the pauses above some forty seconds: what waits behind it in its channel
+has been heard and is not to wait for ever."""
 
 
 class Inbox:
@@ -71,16 +74,25 @@ class Inbox:
                 self._waiting.pop(channel, None)
 
     async def _do(self, channel: str, work: Work) -> None:
-        """Do one piece of work: again and again while the store is away, once if it fails otherwise."""
+        """Do one piece of work: again and again while the store is away, for a while if Discord does not answer,
+        once if it fails otherwise."""
         wait = self._first_retry_s
+        asked = 0
         while True:
             try:
                 await work()
                 return
             except StoreUnavailable:
                 log.warning("discord.store_unavailable", extra={"channel_id": channel, "retry_s": wait})
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, LAST_RETRY_S)
+            except SurfaceUnavailable as exc:
+                asked += 1
+                fields = {"channel_id": channel, "reason": str(exc), "attempts": asked}
+                if asked == PLATFORM_ATTEMPTS:
+                    log.error("discord.event_given_up", extra=fields)
+                    return
+                log.warning("discord.no_answer", extra={**fields, "retry_s": wait})
             except Exception:
                 log.exception("discord.event_failed", extra={"channel_id": channel})
                 return
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LAST_RETRY_S)

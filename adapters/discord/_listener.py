@@ -99,12 +99,14 @@ class Listener(Ears):
         channels = channels_to_read(client, self._heard, shard_id, after)
         log.info("discord.catching_up", extra={"shard_id": shard_id, "channels": len(channels)})
         for channel in channels:
-            self._inbox.put(str(getattr(channel, "id", "")), partial(self._catch_up, channel, after))
+            self._heard.begin_reading(shard_id, after)
+            self._inbox.put(str(getattr(channel, "id", "")), partial(self._catch_up, channel, shard_id, after))
 
-    async def _catch_up(self, channel: discord.abc.Messageable, after: int) -> None:
+    async def _catch_up(self, channel: discord.abc.Messageable, shard_id: int, after: int) -> None:
         for message in await missed_in(channel, after):
             self._heard.mark(message)
             await self._take(read_spoken(message), self._me(message.guild))
+        self._heard.end_reading(shard_id, after)
 
     def _me(self, guild: discord.Guild | None) -> Me:
         return Me(self._account.user, self._account.application, our_role(guild))

@@ -516,6 +516,30 @@ async def test_what_was_said_between_two_sessions_is_read_afterwards(room: Room)
     assert room.emulator.calls("GET /channels/*/messages")
 
 
+@pytest.mark.parametrize("status", [0, 503])
+async def test_a_gap_is_read_although_discord_does_not_answer_at_once(room: Room, status: int) -> None:
+    """Discord that has just ended a session is often not well yet, and nothing else tells of what was said."""
+    await room.emulator.say("ben", "general", "@Parley hi")
+    await room.heard()
+    room.emulator.fail_next("GET /channels/*/messages", status=status, times=2)
+    await room.emulator.invalidate(resumable=False)
+    await room.emulator.say("ben", "random", "@Parley one")
+    await room.until(lambda: len(room.desk.messages) >= 2, timeout=20)
+    assert [one.text for one in room.desk.messages] == ["hi", "one"]
+
+
+async def test_a_question_is_found_behind_a_long_talk_of_others(room: Room) -> None:
+    """A busy channel says more than fifty things in half an hour; the one for us may be the last of them."""
+    await room.emulator.say("ben", "general", "@Parley hi")
+    await room.heard()
+    await room.emulator.invalidate(resumable=False)
+    for number in range(120):
+        await room.emulator.say("ada", "random", f"talk {number}")
+    await room.emulator.say("ben", "random", "@Parley one")
+    await room.until(lambda: len(room.desk.messages) >= 2, timeout=20)
+    assert [one.text for one in room.desk.messages] == ["hi", "one"]
+
+
 async def test_a_repeated_event_carries_the_same_keys(room: Room) -> None:
     """Replays and second connections are told apart from new messages by core, from the keys alone."""
     await room.emulator.say("ben", "general", "@Parley hi")

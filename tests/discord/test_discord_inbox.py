@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from adapters.discord._inbox import Inbox
-from core.chat import StoreUnavailable
+from adapters.discord._inbox import PLATFORM_ATTEMPTS, Inbox
+from core.chat import StoreUnavailable, SurfaceUnavailable
 
 
 async def test_messages_of_a_channel_keep_their_order_while_the_store_is_away() -> None:
@@ -55,6 +55,28 @@ async def test_a_message_that_cannot_be_handled_does_not_block_the_next() -> Non
     async with asyncio.timeout(5):
         await finished.wait()
     await inbox.aclose()
+
+
+async def test_a_platform_that_never_answers_holds_its_channel_up_for_a_while_only() -> None:
+    """What was missed is asked for again and again, but what has been heard must not wait for ever."""
+    inbox = Inbox(first_retry_s=0.0)
+    asked = 0
+    finished = asyncio.Event()
+
+    async def unanswered() -> None:
+        nonlocal asked
+        asked += 1
+        raise SurfaceUnavailable("no answer")
+
+    async def good() -> None:
+        finished.set()
+
+    inbox.put("a", unanswered)
+    inbox.put("a", good)
+    async with asyncio.timeout(5):
+        await finished.wait()
+    await inbox.aclose()
+    assert asked == PLATFORM_ATTEMPTS
 
 
 async def test_a_full_inbox_refuses_and_closing_gives_up_what_waits() -> None:
