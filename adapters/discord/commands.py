@@ -6,10 +6,12 @@ that every handler awaits is that answer ("is thinking"); only then is there tim
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -58,6 +60,10 @@ _DESCRIPTIONS: Final[dict[CommandName, str]] = {
 }
 
 _REFUSALS: Final[dict[Verdict, str]] = {"full": FULL, "busy": BUSY, "ignored": NOT_HERE}
+
+_NO_ANSWER: Final = (aiohttp.ClientError, OSError, TimeoutError)
+_PAUSES_S: Final = (0.1, 0.4)
+"""Before an answer to an interaction is sent again; the three seconds allow no more."""
 
 Handler = Callable[[discord.Interaction], Coroutine[Any, Any, None]]  # Any: what discord.py asks for
 
@@ -163,7 +169,7 @@ class Commands:
 async def _pressed(interaction: discord.Interaction, press: Callable[[], Coroutine[Any, Any, str]]) -> None:
     """Do what a button says; what `press` gives back is told to that one person."""
     try:
-        await _accepted(interaction.response.defer())
+        await _accepted(interaction.response.defer)
     except Exception as exc:
         _log_unanswerable(interaction, exc)
         return
@@ -274,22 +280,45 @@ async def _deferred(interaction: discord.Interaction, ephemeral: bool) -> str | 
     Another process may have answered it, or it came too late (a replay after a reconnect).
     """
     try:
-        callback = await _accepted(interaction.response.defer(thinking=True, ephemeral=ephemeral))
+        callback = await _accepted(lambda: interaction.response.defer(thinking=True, ephemeral=ephemeral))
         if callback is not None and callback.message_id is not None:
             return str(callback.message_id)
-        return str((await interaction.original_response()).id)
+        return str((await _repeated(interaction.original_response)).id)
     except Exception as exc:
         _log_unanswerable(interaction, exc)
         return None
 
 
-async def _accepted(call: Awaitable[T]) -> T | None:
-    """What discord.py made of the answer to a callback; None for a bare 204, which is a yes as well, but one that it
-    trips over when it has asked for more ("Create Interaction Response", `with_response`)."""
-    try:
-        return await call
-    except (TypeError, ValueError):
-        return None
+async def _accepted(answer: Callable[[], Awaitable[T]]) -> T | None:
+    """What discord.py made of the answer to a callback, which is sent again when the connection broke.
+
+    None for a yes without more: that the first attempt had arrived after all, or a bare 204, which discord.py trips
+    over when it has asked for more ("Create Interaction Response", `with_response`).
+    """
+    unsure = False
+    for pause in _PAUSES_S:
+        try:
+            return await answer()
+        except (TypeError, ValueError):
+            return None
+        except _NO_ANSWER:
+            unsure = True
+        except discord.HTTPException as exc:
+            if unsure and exc.code == errors.ALREADY_ACKNOWLEDGED:
+                return None
+            raise
+        await asyncio.sleep(pause)
+    return await answer()
+
+
+async def _repeated(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call that does no harm twice, again when the connection broke."""
+    for pause in _PAUSES_S:
+        try:
+            return await call()
+        except _NO_ANSWER:
+            await asyncio.sleep(pause)
+    return await call()
 
 
 def _log_unanswerable(interaction: discord.Interaction, exc: Exception) -> None:
@@ -301,8 +330,8 @@ async def _say(interaction: discord.Interaction, text: str) -> None:
     """Fill the deferred response; what does not fit follows for that person alone."""
     first, *rest = pages(to_content(text)) or [FAILED]
     try:
-        message = await interaction.edit_original_response(
-            content=first, allowed_mentions=discord.AllowedMentions.none()
+        message = await _repeated(
+            lambda: interaction.edit_original_response(content=first, allowed_mentions=discord.AllowedMentions.none())
         )
         for page in rest:
             await interaction.followup.send(

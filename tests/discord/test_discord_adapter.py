@@ -584,6 +584,20 @@ async def test_a_callback_without_content_is_a_yes(room: Room) -> None:
     assert [one.name for one in room.desk.calls] == ["help"]
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_an_interaction_is_served_although_the_connection_broke(room: Room, arrived: bool) -> None:
+    """Whoever asked would look at "is thinking" for ever, or be told that the application did not respond."""
+    room.emulator.fail_next("POST /interactions/*/*/callback", status=0, after_effect=arrived)
+    await room.emulator.slash("ada", "general", "ask", {"question": "why?"})
+    assert (await room.heard()).text == "why?"
+    room.emulator.fail_next("POST /interactions/*/*/callback", status=0, after_effect=arrived)
+    room.emulator.fail_next("PATCH /webhooks/*/*/messages/@original", status=0, after_effect=arrived)
+    handle = await room.emulator.slash("ada", "general", "help")
+    await handle.finished()
+    assert [one.name for one in room.desk.calls] == ["help"]
+    await room.until(lambda: "CommandTree-invoker" not in {task.get_name() for task in asyncio.all_tasks()})
+
+
 @pytest.mark.parametrize("code", [10062, 40060])
 async def test_an_interaction_that_is_not_ours_to_answer_is_left_alone(room: Room, code: int) -> None:
     """Too late, or another process was faster: nothing may be asked twice."""
