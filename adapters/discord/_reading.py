@@ -85,4 +85,10 @@ def _read_answered(message: discord.Message) -> Answered | None:
         return None
     earlier = original.reference if original.type is discord.MessageType.reply else None
     answers = earlier.message_id if earlier else None
-    return Answered(str(original.id), str(original.author.id), str(answers) if answers else None)
+    return Answered(
+        str(original.id),
+        str(original.author.id),
+        str(answers) if answers else None,
+        author_name=original.author.display_name,
+        text=original.clean_content,
+    )

@@ -41,11 +41,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The message that is replied to. answers: what that message replied to in its turn."""
+    """The message that is replied to. answers: what that message replied to in its turn.  author_name, text: as people
+    see them, "" if that is not known."""
 
     message: str
     author: str
     answers: str | None = None
+    author_name: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ def to_message(spoken: Spoken, me: Me) -> Message | None:
         keys=(f"{place.channel}:{spoken.id}",),
         sent_at=names.sent_at(spoken.id),
         origin=encode(start) if start else "",
+        to_another=_is_to_another(spoken, me),
+        quoted=_quoted(spoken, me),
     )
 
 
@@ -124,6 +129,22 @@ def _reach(spoken: Spoken, me: Me) -> Reach:
     if spoken.place.kind == "direct":
         return "direct"
     return "mention" if addresses_us(spoken, me) else "thread"
+
+
+def _is_to_another(spoken: Spoken, me: Me) -> bool:
+    """A reply to one's own message goes on with it, and is to nobody else."""
+    if addresses_us(spoken, me):
+        return False
+    replies = spoken.answered is not None and spoken.answered.author != spoken.author
+    return replies or re.match(r"\s*<@[!&]?\d+>", spoken.content) is not None
+
+
+def _quoted(spoken: Spoken, me: Me) -> Said | None:
+    """What we wrote ourselves is in the history already."""
+    answered = spoken.answered
+    if answered is None or answered.author == me.user or not answered.text.strip():
+        return None
+    return Said(answered.author_name or answered.author, answered.text)
 
 
 def _kind(spoken: Spoken) -> Literal["member", "guest", "bot"]:

@@ -31,6 +31,11 @@ def without_leading_mention(text: str, user: str) -> str:
     return re.sub(rf"\A{opening}", "", text) if user else text
 
 
+def opens_with_mention(text: str) -> bool:
+    """Whether the first word names a person, an app or a group; "@here" names nobody."""
+    return re.match(r"\s*<(?:@|!subteam\^)[^<>]+>", text) is not None
+
+
 def mentions(text: str, user: str) -> bool:
     return bool(user) and re.search(rf"<@{re.escape(user)}(?:\||>)", text) is not None
 

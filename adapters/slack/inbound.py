@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapters.slack.controls import Control, read_control
-from adapters.slack.entities import mentions, readable, without_leading_mention
+from adapters.slack.entities import mentions, opens_with_mention, readable, without_leading_mention
 from adapters.slack.place import Place, scope_id, user_id
 from core.chat import Author, Message, Reach, Said, Spot, ThreadId
 
@@ -141,6 +141,7 @@ def read_message(body: Payload, me: Me) -> Message | None:
         keys=(f"{channel}:{ts}", client_id) if client_id else (f"{channel}:{ts}",),
         sent_at=_seconds(ts),
         origin=recipient(_text(event.get("user")), _home(event) or place.team),
+        to_another=opens_with_mention(text) and not mentions(text, me.user),
     )
 
 

@@ -1,8 +1,8 @@
 """The domain: what people say, how a Turn answers it, and the ports that platforms plug into."""
 
 from core.chat.adapter import Adapter, CommandCall, CommandName, Directory, Intake, Marks, Retried, Spot, Verdict
-from core.chat.earlier import Said, ThreadReader
-from core.chat.message import Author, Message, Reach
+from core.chat.earlier import ThreadReader
+from core.chat.message import Author, Message, Reach, Said
 from core.errors import ConfigError, StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
 from core.replies.surface import (

@@ -11,7 +11,7 @@ from core.chat import codec
 from core.chat.adapter import CommandCall, Retried, Spot, Verdict
 from core.chat.commands import Commands
 from core.chat.message import Message
-from core.chat.policies import Admission, BusyPolicies, admission
+from core.chat.policies import Admission, BusyPolicies, admission, is_for_us
 from core.chat.question import Record
 from core.chat.verbs import verb_in
 from core.errors import StoreUnavailable
@@ -52,10 +52,8 @@ class Desk:
 
     async def accept(self, message: Message) -> Verdict:
         """Gate before claim: what we do not answer leaves no trace, so that its second delivery is judged anew."""
-        if message.author.kind == "bot":
+        if not is_for_us(message):
             return "ignored"
-        if message.reach == "thread" and not message.text.strip():
-            return "ignored"  # a picture among people; only an empty mention asks for help
         how = admission(self.settings.busy.of(message.channel), message)
         receipt = await self._mailboxes.accept(
             message.thread_id,

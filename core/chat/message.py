@@ -21,6 +21,15 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """One message that somebody wrote. name: its author's, or an id if nothing better is known.  ours: we wrote it."""
+
+    name: str
+    text: str
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One thing that a person said to us.
 
@@ -29,6 +38,8 @@ class Message:
     keys: every identity under which the platform may deliver this same message again (message id, client id,
     event id), each unique within `scope`.  sent_at: seconds since the epoch, as the platform says.
     origin: for the Surface alone, see `core.replies.surface.Placement`.
+    to_another: it begins with a mention of somebody else, or answers somebody else's message, and does not mention us.
+    quoted: somebody else's message that it answers, None where it answers none or that cannot be read.
     """
 
     thread_id: ThreadId
@@ -40,3 +51,5 @@ class Message:
     keys: tuple[str, ...]
     sent_at: float
     origin: str = ""
+    to_another: bool = False
+    quoted: Said | None = None

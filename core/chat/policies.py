@@ -52,6 +52,17 @@ class Admission:
     nudges: bool = False
 
 
+def is_for_us(message: Message) -> bool:
+    """Is it ours to answer, provided that it was said where we talk?
+
+    Among people in a thread not what is said to one of them, and no lone picture: only an empty mention asks for help.
+    What other bots say never is.
+    """
+    if message.author.kind == "bot":
+        return False
+    return message.reach != "thread" or (bool(message.text.strip()) and not message.to_another)
+
+
 def admission(policy: BusyPolicy, message: Message) -> Admission:
     """A word that is a command is not the model's: it waits its turn under every policy, and stops nothing."""
     if verb_in(message.text) is not None:

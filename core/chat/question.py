@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.chat import codec
 from core.chat.adapter import CommandName
+from core.chat.earlier import quotation
 from core.chat.message import Message
 from core.chat.verbs import verb_in
 from core.replies import MessageRef
@@ -89,11 +90,13 @@ class Question:
 
 
 def spoken(message: Message, starter: str) -> str:
-    """The words; in a thread of several people, with the name of whoever did not begin it."""
+    """The words, below those that they answer; in a thread of several people, with the name of whoever did not begin
+    it."""
     author = message.author
+    above = quotation(message.quoted) if message.quoted else ""
     if starter in ("", author.user_id):
-        return message.text
-    return f"[{author.name or author.user_id}] {message.text}"
+        return above + message.text
+    return f"{above}[{author.name or author.user_id}] {message.text}"
 
 
 def place_keys(refs: Sequence[MessageRef]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.agent.response import RunEvent, RunResponse
-from core.chat import Author, ChannelId, Message, Reach, ScopeId, ThreadId, UserId, Verdict
+from core.chat import Author, ChannelId, Message, Reach, Said, ScopeId, ThreadId, UserId, Verdict
 from core.chat import turn as turn_module
 from core.chat import worker as worker_module
 from core.chat.commands import Commands
@@ -263,10 +263,13 @@ class Rig:
         key: str = "",
         reach: Reach = "mention",
         name: str = "",
+        to_another: bool = False,
+        quoted: Said | None = None,
     ) -> Verdict:
         key = key or f"k{next(self._numbers)}"
+        author, channel = Author(user, name), ChannelId("test:T1:C1")
         return await self.desk.accept(
-            Message(thread, SCOPE, ChannelId("test:T1:C1"), Author(user, name), text, reach, (key,), 0.0)
+            Message(thread, SCOPE, channel, author, text, reach, (key,), 0.0, to_another=to_another, quoted=quoted)
         )
 
     @asynccontextmanager

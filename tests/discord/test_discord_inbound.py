@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.discord.inbound import Answered, Me, Place, Spoken, thread_name, to_message
 from adapters.discord.origin import Asked, ThreadStart, decode, encode
+from core.chat import Said
 
 ME = Me(user="900", application="901", role="902")
 TEXT = Place("20", "text", guild="10")
@@ -62,6 +63,36 @@ def test_a_mention_inside_a_thread_stays_in_that_thread() -> None:
     message = to_message(spoken("<@900> hi", THREAD, users={"900": "Parley"}), ME)
     assert message is not None
     assert (message.reach, message.thread_id, message.origin) == ("mention", "discord:10:30", "")
+
+
+def test_what_is_said_to_somebody_else_in_a_thread_is_known_as_that() -> None:
+    """By a mention that opens it, or as a reply to them; unless we are mentioned too."""
+
+    def to_another(content: str, **fields: object) -> bool:
+        message = to_message(spoken(content, THREAD, **fields), ME)
+        assert message is not None
+        return message.to_another
+
+    ben, us = {"7": "Ben"}, {"900": "Parley"}
+    assert to_another("<@7> can you look?", users=ben)
+    assert to_another(" <@&77> look", roles={"77": "mods"})
+    assert to_another("yes, do", answered=Answered("500", "7"))
+    assert not to_another("<@7> ask <@900>", users=ben | us)
+    assert not to_another("ask <@7>", users=ben)
+    assert not to_another("and one more", answered=Answered("500", "1")), "a reply to oneself goes on"
+    assert not to_another("and then?", answered=Answered("500", "900"))
+    assert not to_another("<#20> is what?")
+
+
+def test_a_reply_to_somebody_else_that_mentions_us_brings_their_words() -> None:
+    """Whoever writes "is that true?" means what they reply to. Our own words are in the history already."""
+    asks = spoken("<@900> true?", users={"900": "P"}, answered=Answered("500", "3", None, "Cleo", "The moon is far."))
+    message = to_message(asks, ME)
+    assert message is not None
+    assert (message.quoted, message.to_another, message.text) == (Said("Cleo", "The moon is far."), False, "true?")
+    for answered in (Answered("500", "3"), Answered("500", "900", None, "P", "The moon.")):
+        plain = to_message(replace(asks, answered=answered), ME)
+        assert plain is not None and plain.quoted is None
 
 
 def test_direct_messages_need_no_mention() -> None:

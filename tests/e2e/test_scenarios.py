@@ -210,3 +210,30 @@ async def test_one_command_by_two_people_in_one_channel_is_two_conversations(hou
 
 def answer_of(handle: Any) -> str:
     return "".join(message.content for message in handle.messages)
+
+
+async def test_people_may_talk_to_one_another_in_a_thread_of_ours(store: Store, platform: str) -> None:
+    """What opens with a mention of somebody else is left to them; what mentions the bot as well is not."""
+    async with a_side(store, platform) as side:
+        scripted(side.house)
+        await side.ask("one")
+        await side.settled(1)
+        await side.say("@ben what do you think?")
+        await side.say("@ben and @Parley, two", "ben")
+        await side.settled(2)
+        await side.say("three")
+        shown = await side.settled(3)
+        assert [text.rpartition(" ")[2] for text in shown] == ["re(one)", "two)", "re(three)"]
+        asked = str([request.messages for request in side.house.provider.requests])
+        assert "what do you think" not in asked
+
+
+async def test_a_reply_to_somebody_else_shows_the_model_what_they_said(store: Store) -> None:
+    """On Discord "@Parley is that true?" under a message of Cleo's is about that message."""
+    async with a_side(store, "discord") as side:
+        scripted(side.house)
+        said = await side.emulator.say("cleo", "general", "The moon is 384,400 km away, @ada.")
+        question = await side.emulator.say("ada", "general", "@Parley is that true?", reply_to=said)
+        await side.house.discord_settled(await side.house.discord_thread(question))
+        [request] = side.house.provider.requests
+        assert "[Cleo] The moon is 384,400 km away" in request.prompt and request.prompt.endswith("is that true?")

@@ -54,6 +54,25 @@ def test_a_mention_is_the_same_message_by_either_event() -> None:
     assert (by_message.reach, by_message.text, by_message.sent_at) == ("mention", "hello", 17.01)
 
 
+@pytest.mark.parametrize(
+    ("text", "another"),
+    [
+        ("<@U2> can you look?", True),
+        (" <@U2|ben>, <@U3>: look", True),
+        ("<!subteam^S1|@ops> look", True),
+        ("<@U2> ask <@UBOT>", False),
+        ("<@UBOT> ask <@U2>", False),
+        ("ask <@U2>", False),
+        ("<!here> look", False),
+        ("<#C2|random> is it?", False),
+        ("hello", False),
+    ],
+)
+def test_what_begins_with_a_mention_of_somebody_else_alone_is_to_them(text: str, another: bool) -> None:
+    """People talk to one another in a thread of ours as well."""
+    assert must_read(text=text, thread_ts="16.0").to_another == another
+
+
 def test_ids_are_made_of_the_installing_workspace() -> None:
     """In a shared channel `team_id` is the sender's workspace, and a session must not move with the sender."""
     message = must_read(text="<@UBOT> hi", thread_ts="16.5")
