@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from core.replies.markdown import Emphasis, Inlines, Table
+from core.replies.nodes import Emphasis, Inlines, Table
 from core.replies.tables import aligned, listed
 from core.replies.writing import Writer
 

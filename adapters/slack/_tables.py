@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.replies.markdown import Break, CodeSpan, Inline, Inlines, Link, Math, Styled, Table, Text, plain
+from core.replies.nodes import Break, CodeSpan, Inline, Inlines, Link, Math, Styled, Table, Text, plain
 
 Json = dict[str, object]
 

@@ -14,19 +14,7 @@ import re
 import unicodedata
 from typing import Final
 
-from core.replies.markdown import (
-    Block,
-    Code,
-    Emphasis,
-    Formula,
-    Heading,
-    Inline,
-    Inlines,
-    List,
-    Paragraph,
-    Styled,
-    Table,
-)
+from core.replies.nodes import Block, Code, Emphasis, Formula, Heading, Inline, Inlines, List, Paragraph, Styled, Table
 from core.replies.tables import aligned, listed
 from core.replies.writing import AtMargin, Writer
 

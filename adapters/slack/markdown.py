@@ -23,7 +23,8 @@ from adapters.slack._writers import MarkdownBlock, Mrkdwn, entities, with_lone_m
 from adapters.slack.controls import control_blocks
 from core.chat import Segment
 from core.replies.healing import healed
-from core.replies.markdown import Blocks, Code, References, Table, parse, references_of
+from core.replies.markdown import References, parse, references_of
+from core.replies.nodes import Blocks, Code, Table
 from core.replies.outline import Chunk, chunks
 
 Block = Json

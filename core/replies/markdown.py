@@ -1,11 +1,4 @@
-"""Markdown, parsed once: an answer as a small closed set of nodes, for each platform to write in its own way.
-
-The parse is markdown-it-py's: CommonMark with tables and strikethrough. Four things are read otherwise:
-
-- HTML is text. Nothing that a model writes is handed on as HTML.
-- Emphasis also counts where CommonMark's rule for letters fails: `**「太字」**です` is bold, as its writer meant.
-- A bare address is a link to its last character: `https://a.b/_x_` holds no emphasis.
-- Math (`$x_1$`, `\\(x\\)`, `$$`, `\\[`) is taken as it is, for the same reason.
+"""Markdown, parsed once: an answer as the nodes of `nodes`, read in the dialect of `dialect`.
 
 A link whose scheme is not http, https, mailto or tel is no link: it comes out as its words and, in brackets, where they
 would have led. An image is a link. No node holds an address that was not checked, so a writer cannot forget to.
@@ -16,131 +9,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-from markdown_it import MarkdownIt
-from markdown_it.common.utils import isPunctChar, isWhiteSpace
-from markdown_it.rules_block import StateBlock
-from markdown_it.rules_inline import StateInline
-from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
+from core.replies.dialect import parser
+from core.replies.nodes import (
+    Align,
+    Block,
+    Blocks,
+    Break,
+    Code,
+    CodeSpan,
+    Emphasis,
+    Formula,
+    Heading,
+    Inline,
+    Inlines,
+    Item,
+    Link,
+    List,
+    Math,
+    Paragraph,
+    Quote,
+    Row,
+    Rule,
+    Styled,
+    Table,
+    Text,
+    plain,
+)
 from core.replies.outline import Chunk, indented, opened
-
-Emphasis: TypeAlias = Literal["strong", "em", "strike"]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Words. escaped: one mark that was written with a backslash or as an entity, so that it would be no markup."""
-
-    text: str
-    escaped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CodeSpan:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Math:
-    """A formula with its marks, as it was written."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Styled:
-    style: Emphasis
-    inside: Inlines
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """url: of an allowed scheme, without any character that could end it early. bare: the words are the address."""
-
-    url: str
-    inside: Inlines
-    bare: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """The end of a line within a paragraph."""
-
-
-Inline: TypeAlias = Text | CodeSpan | Math | Styled | Link | Break
-Inlines: TypeAlias = tuple[Inline, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    inside: Inlines
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    level: int
-    inside: Inlines
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """language: one word or "". text: with the end of its last line, unless it is empty."""
-
-    language: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Formula:
-    """Math that stands by itself, with its marks."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    blocks: Blocks
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """done: whether a task's box is ticked, None for what is no task."""
-
-    blocks: Blocks
-    done: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class List:
-    """first: the number of its first item, None for bullets."""
-
-    items: tuple[Item, ...]
-    first: int | None = None
-
-
-Align: TypeAlias = Literal["left", "center", "right", ""]
-Row: TypeAlias = tuple[Inlines, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """head and each of rows: as many cells as there are in `align`."""
-
-    align: tuple[Align, ...]
-    head: Row
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A line across."""
-
-
-Block: TypeAlias = Paragraph | Heading | Code | Formula | Quote | List | Table | Rule
-Blocks: TypeAlias = tuple[Block, ...]
 
 References: TypeAlias = tuple[tuple[str, str], ...]
 """The addresses that a text's definitions (`[name]: https://…`) give to names, sorted."""
@@ -151,9 +50,6 @@ _DEPTH = 12  # quotations and lists within each other; more is not read by anybo
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:|[/?#]|\.\.?/", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:https?|mailto|tel):[^\s]", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0<>|\"`\\^{}\u2028\u2029]|[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_BARE = re.compile(
-    r"https?://[^\s<>\"`|\u3000-\u303f\uff00-\uffef]*[^\s<>\"`|.,:;!?'*_~\u3000-\u303f\uff00-\uffef]", re.I
-)
 _PLAIN = re.compile(r"[^\s\d*_~`\[\]<>&!\\|$#:+=-][^\n*_~`\[\]<>&!\\|$:]*")
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _TASK = re.compile(r"\[([ xX])\](?:[ \t]+|$)")
@@ -161,16 +57,9 @@ _DEFINITION = re.compile(
     r"^ {0,3}\[(?P<name>[^\[\]\n]{1,200})\]:[ \t]*(?P<url><[^<>\n]*>|[^\s<>]+)?(?P<rest>[^\n]*)$", re.MULTILINE
 )
 _TITLE = re.compile(r"[ \t]*(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\))?[ \t\r]*$")
-_MATH = re.compile(
-    r"\$\$(?P<display>[^$]+)\$\$"
-    r"|\$(?P<dollar>(?![\s$])[^$\n`]*[^\s$\\`]|[^\s$\\`])\$(?![\w$])"
-    r"|\\\((?P<round>.{1,400}?)\\\)"
-    r"|\\\[(?P<square>.{1,400}?)\\\]",
-    re.DOTALL,
-)
-_TIMES = re.compile(r"(?:\d|(?<=\d)\))\*\w|\w\*\d")
-"""`2*3*4` is a product."""
-_FORMULA = re.compile(r"[\\^_={}+*/<>-]|^[A-Za-z]$")
+
+_PARSER = parser()
+_WITHOUT_LINKS = parser().disable(["link", "image"])
 
 
 def safe_url(url: str) -> str | None:
@@ -221,21 +110,6 @@ def parse_inline(source: str) -> Inlines:
     """The inline markup of one line."""
     tokens = _PARSER.parseInline(source.replace("\n", " "))
     return _inlines(tokens[0].children or [])
-
-
-def plain(inside: Inlines) -> str:
-    """The words alone."""
-    return "".join(_plain(one) for one in inside)
-
-
-def _plain(one: Inline) -> str:
-    match one:
-        case Text(text) | CodeSpan(text) | Math(text):
-            return text
-        case Styled(_, inside) | Link(_, inside):
-            return plain(inside)
-        case Break():
-            return " "
 
 
 # -- sources, put right before they are parsed ------------------------------------------------------------------
@@ -320,150 +194,6 @@ def _defined(definition: re.Match[str]) -> str:
         return f"{name}: {url.strip('<>')}"
     return f"{name}: {url}{rest}"
 
-
-# -- the parser -------------------------------------------------------------------------------------------------
-
-
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"maxNesting": 40}).enable(["table", "strikethrough"])
-    parser.disable(["html_block", "html_inline", "reference"])
-    parser.core.ruler.disable(["text_join"])
-    parser.inline.ruler.at("emphasis", _emphasis)
-    parser.inline.ruler.before("escape", "math", _math)
-    parser.inline.ruler.before("escape", "footnote", _footnote)
-    parser.inline.ruler.before("escape", "bare_address", _bare_address)
-    parser.block.ruler.before("fence", "formula", _formula, {"alt": ["paragraph", "blockquote", "list"]})
-    # every address comes through here, and is judged when the tokens are read
-    parser.validateLink = lambda url: True  # type: ignore[method-assign]
-    parser.normalizeLink = lambda url: url  # type: ignore[method-assign]
-    parser.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
-    return parser
-
-
-def _emphasis(state: StateInline, silent: bool) -> bool:
-    """CommonMark's delimiter runs, but a letter of a script that is written without spaces counts as a word's end.
-
-    Source: the amendment to the flanking rules that markdown-cjk-friendly specifies.
-    """
-    marker = state.src[state.pos]
-    if silent or marker not in "*_":
-        return False
-    scanned = state.scanDelims(state.pos, marker == "*")
-    can_open, can_close = scanned.can_open, scanned.can_close
-    if (marker == "*" and can_open != can_close) or (marker == "*" and not (can_open or can_close)):
-        before = state.src[state.pos - 1] if state.pos else " "
-        end = state.pos + scanned.length
-        after = state.src[end] if end < state.posMax else " "
-        can_open = can_open or (_is_wide(before) and not isWhiteSpace(ord(after)) and isPunctChar(after))
-        can_close = can_close or (_is_wide(after) and not isWhiteSpace(ord(before)) and isPunctChar(before))
-    if marker == "*" and scanned.length == 1 and _TIMES.match(state.src, max(state.pos - 1, 0)):
-        can_open = can_close = False
-    for _ in range(scanned.length):
-        token = state.push("text", "", 0)
-        token.content = marker
-        state.delimiters.append(
-            Delimiter(
-                marker=ord(marker),
-                length=scanned.length,
-                token=len(state.tokens) - 1,
-                end=-1,
-                open=can_open,
-                close=can_close,
-            )
-        )
-    state.pos += scanned.length
-    return True
-
-
-def _is_wide(character: str) -> bool:
-    """Whether `character` is of a script that is written without spaces."""
-    return "\u2e80" <= character <= "\ud7ff" or "\uf900" <= character <= "\ufaff" or character >= "\U00020000"
-
-
-def _math(state: StateInline, silent: bool) -> bool:
-    if state.src[state.pos] not in "$\\":
-        return False
-    found = _MATH.match(state.src, state.pos, state.posMax)
-    if found is None:
-        return False
-    if found["dollar"] is not None and (
-        _FORMULA.search(found["dollar"]) is None or (state.pos and state.src[state.pos - 1].isalnum())
-    ):
-        return False
-    if not silent:
-        state.push("math", "", 0).content = found[0]
-    state.pos = found.end()
-    return True
-
-
-def _footnote(state: StateInline, silent: bool) -> bool:
-    """`[^1]` is `[1]`."""
-    if not state.src.startswith("[^", state.pos):
-        return False
-    found = re.compile(r"\[\^([^\[\]\s^]{1,40})\]").match(state.src, state.pos, state.posMax)
-    if found is None:
-        return False
-    if not silent:
-        state.push("text", "", 0).content = f"[{found[1]}]"
-    state.pos = found.end()
-    return True
-
-
-def _bare_address(state: StateInline, silent: bool) -> bool:
-    if not state.src.startswith("://", state.pos) or state.linkLevel > 0:
-        return False
-    scheme = re.search(r"(?<![a-z0-9+.-])https?$", state.src[max(0, state.pos - 6) : state.pos], re.I)
-    if scheme is None or not state.pending.endswith(scheme[0]):
-        return False
-    found = _BARE.match(state.src, state.pos - len(scheme[0]), state.posMax)
-    if found is None:
-        return False
-    url = _without_closers(found[0])
-    if len(url) <= len(scheme[0]) + 3:
-        return False
-    if not silent:
-        state.pending = state.pending[: -len(scheme[0])]
-        state.push("bare", "", 0).content = url
-    state.pos += len(url) - len(scheme[0])
-    return True
-
-
-def _without_closers(url: str) -> str:
-    """`url` without brackets that belong to the text around it."""
-    while url and (
-        (url[-1] == ")" and url.count(")") > url.count("(")) or (url[-1] == "]" and url.count("]") > url.count("["))
-    ):
-        url = url[:-1].rstrip(".,:;!?'*_~")
-    return url
-
-
-def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """`$$` or `\\[` at the start of a line, up to its end at the end of another."""
-    first = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
-    mark = first[:2]
-    if mark not in ("$$", "\\[") or state.is_code_block(start):
-        return False
-    closing = "$$" if mark == "$$" else "\\]"
-    for line in range(start, end):
-        if line > start and (state.sCount[line] < state.blkIndent or state.isEmpty(line)):
-            return False
-        text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
-        if text.endswith(closing) and not (line == start and len(text) < 5):
-            if closing in (text[2:] if line == start else text)[: -len(closing)]:
-                return False
-            if not silent:
-                token = state.push("formula", "", 0)
-                token.content = state.getLines(start, line + 1, state.blkIndent, False).strip()
-                token.map = [start, line + 1]
-                state.line = line + 1
-            return True
-        if line > start and closing in text:
-            return False
-    return False
-
-
-_PARSER = _parser()
-_WITHOUT_LINKS = _parser().disable(["link", "image"])
 
 # -- tokens to nodes --------------------------------------------------------------------------------------------
 

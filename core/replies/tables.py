@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from core.replies.markdown import Align, Item, List, Paragraph, Row, Styled, Table, Text, plain
+from core.replies.nodes import Align, Item, List, Paragraph, Row, Styled, Table, Text, plain
 
 
 def aligned(table: Table, most: int) -> list[str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from core.replies.markdown import (
+from core.replies.nodes import (
     Block,
     Blocks,
     Break,

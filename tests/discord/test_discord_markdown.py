@@ -27,6 +27,8 @@ from core.replies.splitting import Splitter
         ("a [b", "a [b"),
         ("*a* in [b](https://c.example)", "*a* in [b](https://c.example)"),
         ("* a <b>\n* c", "* a <b>\n* c"),
+        (r"\[not a link\] \(really\) <b>", r"\[not a link\] \(really\) <b>"),
+        (r"\(x\) and \[ a = b \]", r"`\(x\)` and `\[ a = b \]`"),
         ("__a__ and *b*", "**a** and _b_"),
     ],
 )

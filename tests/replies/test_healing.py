@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from core.replies import Splitter, healed
-from core.replies.markdown import Styled, parse
+from core.replies.markdown import parse
+from core.replies.nodes import Styled
 from core.replies.outline import chunks
 
 
