@@ -79,12 +79,15 @@ class Desk:
 
     async def _after_accepting(self, message: Message, receipt: Receipt, how: Admission) -> None:
         """Niceties: the message is durable already, and refusing it now would have it delivered again for nothing."""
-        thread = message.thread_id
+        thread, verb = message.thread_id, verb_in(message.text)
         try:
-            await self._mailboxes.note_accepted(
-                thread, receipt.number, message.scope, message.keys[:1], message.channel, message.author.user_id
-            )
-            if verb_in(message.text) == "stop":
+            if verb is None:
+                await self._mailboxes.note_accepted(
+                    thread, receipt.number, message.scope, message.keys[:1], message.channel, message.author.user_id
+                )
+            else:  # whoever says a command does not talk with us there
+                await self._mailboxes.note_places(thread, receipt.number, message.scope, message.keys[:1])
+            if verb == "stop":
                 await self._mailboxes.request_stop(thread)
             elif how.nudges and receipt.before:
                 await self._mailboxes.nudge(thread)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from core.models.errors import (
@@ -128,7 +129,10 @@ def _model_failure(exc: AgentRunError) -> str:
                 "An administrator has to check its API key."
             )
         case ModelRateLimited():
-            wait = f"in about {exc.retry_after_s:.0f} seconds" if exc.retry_after_s else "in a minute"
+            wait = "in a minute"
+            if exc.retry_after_s:
+                seconds = math.ceil(exc.retry_after_s)
+                wait = f"in about {seconds} second{'s' if seconds > 1 else ''}"
             return f"The model provider is getting too many requests (429). Please try again {wait}."
         case ModelQuotaExceeded():
             return "The account at the model provider has run out of credit. An administrator has to top it up."

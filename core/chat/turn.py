@@ -20,7 +20,7 @@ from functools import partial
 from typing import assert_never
 
 from core.chat import codec, policies, texts
-from core.chat.adapter import CommandName
+from core.chat.adapter import CommandCall, CommandName
 from core.chat.answerer import Answerer, Asker
 from core.chat.commands import Commands
 from core.chat.compaction import Compactor
@@ -321,6 +321,10 @@ class _Attempt:
 
     async def _obey(self, verb: CommandName) -> Conclusion:
         message = self._message
+        if self._begun.number == 1 and verb in ("stop", "reset"):
+            # The command began this thread, so it means the one where this person talks with us, as a slash command.
+            call = CommandCall(verb, message.author.user_id, message.scope, message.channel)
+            return Conclusion(await self._turns.commands.run(call), "", "answered", reset=verb == "reset")
         match verb:
             case "stop":
                 done = int(self._begun.facts.get("stopped_before") or 0) >= self._begun.number

@@ -15,6 +15,7 @@ from core.agent.response import RunEvent, RunResponse
 from core.chat import Said, texts
 from core.chat.turn import TurnSettings
 from core.chat.verbs import verb_in
+from core.ids import ThreadId
 from core.messages import ModelMessage
 from core.models.errors import (
     AgentRunError,
@@ -228,6 +229,34 @@ async def test_the_verbs_answer_without_the_model(rig: Rig) -> None:
     assert forgotten == texts.FORGOTTEN
 
 
+async def test_a_stop_that_begins_a_thread_stops_what_runs_for_that_person_in_the_channel(rig: Rig) -> None:
+    """Beside the thread, or as the next direct message, "stop" means the answer being written, as a slash command."""
+    rig.answerer.scripts["hi"] = ["Once upon a time", asyncio.Event()]
+    beside = ThreadId("test:T1:C1:beside")
+    async with rig.worker():
+        await rig.say("hi")
+        await rig.world.until(lambda world: bool(world.texts))
+        await rig.ask("stop", thread=beside, user=GRACE)
+        assert rig.world.texts[-1] == texts.NOTHING_RUNS, "hers it is not"
+        await rig.ask("stop", thread=ThreadId("test:T1:C1:next"))
+        await rig.settled()
+    assert rig.world.texts[0] == f"Once upon a time\n\n{texts.STOPPED}"
+    assert rig.world.texts[-1] == texts.STOP_DONE
+
+
+async def test_a_reset_that_begins_a_thread_forgets_the_conversation_before_it(rig: Rig) -> None:
+    """It said that it had forgotten "this conversation", and had forgotten only its own thread, which held nothing."""
+    async with rig.worker():
+        await rig.ask("hi")
+        await rig.ask("help", thread=ThreadId("test:T1:C1:help"))
+        await rig.ask("reset", thread=ThreadId("test:T1:C1:beside"))
+        await rig.ask("again")
+        await rig.ask("reset", thread=ThreadId("test:T1:C1:stranger"), user=GRACE)
+    assert rig.answerer.histories[1] == []
+    assert rig.world.texts[2] == texts.FORGOTTEN
+    assert rig.world.texts[-1] == texts.NOTHING_TO_FORGET
+
+
 @pytest.mark.parametrize("said", ["stop", "Stop!", " STOP. ", "/stop", "stop!!"])
 def test_a_verb_may_be_said_with_emphasis(said: str) -> None:
     """Whoever wants an answer ended writes "stop!"; taken for a question it would wait for that very answer."""
@@ -243,6 +272,7 @@ def test_a_sentence_is_no_verb(said: str) -> None:
 FAILURES = [
     (ModelAuthError(401, "gpt-4o"), "refused my credentials (401)"),
     (ModelRateLimited(429, "gpt-4o", retry_after_s=12), "about 12 seconds"),
+    (ModelRateLimited(429, "gpt-4o", retry_after_s=0.4), "about 1 second."),
     (ModelQuotaExceeded(429, "gpt-4o"), "run out of credit"),
     (ModelOverloaded(529, "claude"), "overloaded (529)"),
     (ModelContextTooLong(400, "gpt-4o"), "`reset`"),
