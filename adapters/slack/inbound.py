@@ -208,7 +208,7 @@ def said_in(message: Payload, me: Me, names: Mapping[str, str]) -> Said:
     profile = _table(message.get("user_profile"))
     name = names.get(user) or _text(profile.get("display_name")) or _text(message.get("username")) or user
     words = readable(_text(message.get("text")), {me.user: me.name, **names}).strip()
-    return Said(name or "an app", words or _file_names(message), _is_ours(message, me))
+    return Said(name or "an app", _with_files(words, message), _is_ours(message, me))
 
 
 def read_press(body: Payload) -> Press | None:
@@ -310,11 +310,15 @@ def _reach(event: Payload, mentioned: bool) -> Reach | None:
 
 def _words(event: Payload, text: str, me: Me) -> str:
     words = readable(without_leading_mention(text, me.user), {me.user: me.name}).strip()
-    return words or _file_names(event)
+    return _with_files(words, event)
+
+
+def _with_files(words: str, message: Payload) -> str:
+    return "\n\n".join(part for part in (words, _file_names(message)) if part)
 
 
 def _file_names(event: Payload) -> str:
-    """What to say of a message that is nothing but files: their names, so that an answer can speak of them."""
+    """What to say of the files of a message: their names, so that an answer can speak of them."""
     names = [_text(file.get("name")) or _text(file.get("title")) or "a file" for file in _rows(event.get("files"))]
     return f"(attached, not readable for you: {', '.join(names)})" if names else ""
 

@@ -174,6 +174,12 @@ def test_a_message_of_files_alone_names_them() -> None:
     assert "cat.png" in message.text
 
 
+def test_files_beside_words_are_named_after_them() -> None:
+    """“What is on it?” with a picture was handed to the model as if there were no picture."""
+    message = must_read(text="<@UBOT> what is on it?", subtype="file_share", files=[{"name": "cat.png"}])
+    assert message.text == "what is on it?\n\n(attached, not readable for you: cat.png)"
+
+
 def test_a_press_of_our_button_hands_back_its_value() -> None:
     """Other buttons are not ours to read."""
     action = {"action_id": "parley_stop", "value": "turn-7", "type": "button"}
