@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import time
@@ -241,6 +241,11 @@ class RunEvents(AsyncIterator[RunResponse]):
             return
         await self._source.aclose()
         self._end(RunEvent.run_cancelled, "closed")
+
+    def __await__(self) -> Generator[Any, None, RunEvents]:
+        """These events: `arun(..., stream=True)` is awaited first in code written for Agno."""
+        yield from ()  # nothing is waited for
+        return self
 
     async def __aenter__(self) -> RunEvents:
         return self

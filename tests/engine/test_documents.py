@@ -220,6 +220,8 @@ def test_agno_streaming_intermediate_steps_and_async(server: OpenAIServer) -> No
     async def main() -> list[str]:
         response = await agent.arun("Hi")
         assert response.content == "Hello"
+        run_response = await agent.arun("Hi", stream=True)
+        assert [chunk.content async for chunk in run_response] == ["Hel", "lo"]
         return [chunk.content async for chunk in agent.arun("Hi", stream=True)]
 
     async def in_a_loop() -> list[str]:
