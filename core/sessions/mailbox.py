@@ -106,14 +106,22 @@ class Mailboxes:
     ) -> Receipt:
         """Deduplicate by `identities` and store `payload`, in one atomic step, or say why not.
 
+        On a Cluster further identities are looked at in a step of their own, as other threads live on other slots;
+        whoever is first keeps one, also when it is delivered again.
+
         identities: the first is the message's own; the others may be met in another thread as well (a message that
         a client sends again begins a thread of its own).
         only_known: take it only where a Session exists.  facts: written down when the Session begins.
         room: how many Messages may be there already, the retention's bound if None.  interrupts: stop the running Turn.
         Raises StoreUnavailable when it may not be durable.
         """
-        if not only_known and await self._is_known_elsewhere(scope, identities):
-            return Receipt("duplicate")
+        own = keys.digest(identities[0])
+        aliases = [] if only_known else [keys.alias(scope, identity) for identity in identities[1:]]
+        if self._store.clustered:
+            for alias in aliases:
+                if await self._store.script("alias", [alias], [own, SEEN_TTL_S]):
+                    return Receipt("duplicate")
+            aliases = []
         receipt = _receipt(
             await self._store.script(
                 "accept",
@@ -122,6 +130,7 @@ class Mailboxes:
                     keys.session(thread_id, "meta"),
                     keys.ready_stream(keys.partition_of(thread_id)),
                     *(keys.seen(thread_id, scope, identity) for identity in identities),
+                    *aliases,
                 ],
                 [
                     payload,
@@ -132,21 +141,14 @@ class Mailboxes:
                     self._retention.waiting if room is None else room,
                     json.dumps(dict(facts)),
                     INTERRUPTED if interrupts else "",
+                    len(aliases),
+                    own,
                 ],
             )
         )
         if receipt.stops:
             await self._announce_stop(receipt.stops, thread_id)
         return receipt
-
-    async def _is_known_elsewhere(self, scope: ScopeId, identities: Sequence[str]) -> bool:
-        """Whether a further identity belongs to another message. Other threads live on other slots of a Cluster, so
-        this cannot be part of the atomic step; whoever is first keeps it, also when it is delivered again."""
-        own, further = keys.digest(identities[0]), identities[1:]
-        for identity in further:
-            if await self._store.script("alias", [keys.alias(scope, identity)], [own, SEEN_TTL_S]):
-                return True
-        return False
 
     async def note_accepted(
         self,

@@ -65,7 +65,7 @@ async def test_a_redis_that_refuses_to_write_counts_as_unavailable(broken: tuple
     async with own_server() as url:
         store = await Store.open(url)
         await store.redis.execute_command(*broken)
-        args = ["{}", "t", "0", 60, 60, 5, "{}"]
+        args = ["{}", "t", "0", 60, 60, 5, "{}", "", 0, "own"]
         with pytest.raises(StoreUnavailable):
             await store.script("accept", ["{a}1", "{a}2", "{a}3", "{a}4"], args)
         await store.aclose()
