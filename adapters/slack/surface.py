@@ -273,6 +273,10 @@ class SlackSurface:
         names = await self._names(speakers)
         return [said_in(one, self._me, names) for one in found]
 
+    async def name_of(self, one: str) -> str | None:
+        """The name of a person whom an event knows by id alone; see `core.chat.Directory`."""
+        return await self._people.name_of(one) if self._people else None
+
     async def _names(self, users: Collection[str]) -> dict[str, str]:
         people = self._people
         if people is None:

@@ -30,6 +30,7 @@ class Spot:
     key: str
 
 
+@runtime_checkable
 class Directory(Protocol):
     """Who and what stands behind the ids of one platform."""
 

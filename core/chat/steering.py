@@ -15,6 +15,7 @@ from core.chat.message import Message
 from core.chat.policies import may_join
 from core.chat.question import spoken
 from core.chat.running import Running
+from core.chat.speakers import named
 from core.errors import StoreUnavailable
 from core.sessions import Lease, LeaseLost
 
@@ -22,12 +23,14 @@ log = logging.getLogger(__name__)
 
 
 class Steering:
-    """upto: the number of the last Message in the Turn when its run begins.  starter: who began the Session."""
+    """upto: the number of the last Message in the Turn when its run begins.  starter: who began the Session.
+    surface: where names are asked for."""
 
-    def __init__(self, lease: Lease, running: Running, upto: int, starter: str) -> None:
+    def __init__(self, lease: Lease, running: Running, upto: int, starter: str, surface: object = None) -> None:
         self._lease = lease
         self._running = running
         self._starter = starter
+        self._surface = surface
         self._numbers = [upto]
         self._taken: list[Message] = []
         self._work: asyncio.Task[None] | None = None
@@ -71,6 +74,7 @@ class Steering:
             return False
         if not isinstance(message, Message) or not may_join(message):
             return False
+        message = await named(message, self._starter, self._surface)
         self._numbers.append(number)  # before it is asked for: should the answer be lost, `settle` puts it back
         self._taken.append(message)
         await self._lease.extend(number)

@@ -35,6 +35,7 @@ from core.chat.progress import Progress
 from core.chat.question import Question, Record, place_keys
 from core.chat.running import Running
 from core.chat.sources import sources_of
+from core.chat.speakers import named
 from core.chat.steering import Steering
 from core.chat.stop import Stop, notice_of, reason_noted
 from core.errors import StoreUnavailable
@@ -346,6 +347,8 @@ class _Attempt:
         if self._is_called_in():
             context = await read_earlier(self._surface, self._placement, self._message.keys[0], self._stop)
             self._question = replace(self._question, context=context)
+        speaking = [named(message, starter, self._surface) for message in self._question.messages]
+        self._question = replace(self._question, messages=tuple(await asyncio.gather(*speaking)))
 
         def changed() -> None:
             self._presence.show(running.progress.doing)
@@ -355,7 +358,7 @@ class _Attempt:
         asker = Asker(author.user_id, author.name, self._lease.thread_id)
         progress = Progress(self._turns.settings.shows_reasoning)
         running = self._running = Running(self._turns.answerer, asker, changed, progress)
-        steering = Steering(self._lease, running, self._begun.letters[-1].number, starter)
+        steering = Steering(self._lease, running, self._begun.letters[-1].number, starter, self._surface)
         listening = asyncio.create_task(steering.listen(self._nudged), name=f"steering:{self._turn_id}")
         noting = asyncio.create_task(self._note_run(), name=f"noting:{self._turn_id}")
         try:

@@ -45,3 +45,12 @@ async def test_a_thread_that_may_not_be_read_is_answered(house: House) -> None:
     await house.slack_says("@Parley what could it be?", thread_ts=root.ts)
     await house.slack_settled(root)
     assert asked(house) == "what could it be?"
+
+
+async def test_a_follow_up_of_somebody_else_in_a_slack_thread_has_their_name(house: House) -> None:
+    """Slack's events say an id alone, which no model can tell from the names that people use."""
+    root = await house.slack_says("@Parley hello")
+    await house.slack_settled(root)
+    await house.slack_says("and me?", "ben", thread_ts=root.ts)
+    await house.slack_settled(root, answers=2)
+    assert [str(m["content"]) for m in house.provider.requests[-1].messages][-1] == "[ben] and me?"
