@@ -26,10 +26,12 @@ class _Reader(Protocol):
     @property
     def model(self) -> str:
         """The model that answers, as the provider names it."""
+        ...
 
     @property
     def delivered(self) -> bool:
         """Whether anything of the answer has come."""
+        ...
 
 
 ReaderT = TypeVar("ReaderT", bound=_Reader)

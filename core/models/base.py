@@ -54,7 +54,7 @@ class StreamedResponse(ABC):
     _timestamp: datetime
     _events: AsyncIterator[ModelResponseStreamEvent] | None
 
-    def __new__(cls, *args: object, **options: object) -> Self:
+    def __new__(cls, *args: Any, **options: Any) -> Self:  # as the `__init__` of each has it
         """Begins empty. Here, because subclasses are often dataclasses, whose `__init__` calls no other."""
         self = super().__new__(cls)
         self.parts = ResponseParts()
