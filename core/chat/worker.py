@@ -17,6 +17,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
+from core.chat.room import Room
 from core.chat.stop import Stop
 from core.chat.turn import Turns
 from core.errors import StoreUnavailable
@@ -28,7 +29,12 @@ log = logging.getLogger(__name__)
 LEASE_MS = 12_000
 RENEW_EVERY_S = 3.0
 LOOK_FOR_LAPSED_EVERY_S = 3.0
-BLOCK_MS = 2_000
+BLOCK_MS, CROWDED_BLOCK_MS = 2_000, 100
+"""How long Redis is asked to wait for work; the second while others wait for the place that we hold meanwhile."""
+
+MOST_LAPSED = 50
+"""Sessions of workers that are gone, taken over in one go."""
+
 STORE_RETRY_S = 1.0
 BEAT_EVERY_S = 2.0
 BEAT_COUNTS_MS = 7_000
@@ -65,8 +71,7 @@ class Worker:
         self._store = store
         self._leases = leases
         self._turns = turns
-        self._concurrency = concurrency
-        self._ended = asyncio.Event()  # a Session: there may be room for another
+        self._room = Room(concurrency)
         self._serving: dict[str, _Serving] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
@@ -134,25 +139,27 @@ class Worker:
                 await asyncio.sleep(STORE_RETRY_S)
 
     async def _take_announced(self, partitions: Sequence[int]) -> None:
-        await self._room()  # before we ask: what we take we serve
-        for ready in await self._leases.announced(BLOCK_MS, 1, partitions):
-            self._begin(ready)
+        left = await self._room.take_free(len(partitions))  # before we ask: what we take we serve
+        crowded = left < len(partitions) or self._room.is_full
+        asked = random.sample(partitions, left) if left < len(partitions) else partitions
+        try:
+            for ready in await self._leases.announced(CROWDED_BLOCK_MS if crowded else BLOCK_MS, 1, asked):
+                left -= self._begin(ready)
+        finally:
+            self._room.give_back(left)
 
     async def _take_lapsed(self) -> None:
-        await self._room()
-        for ready in await self._leases.lapsed(self._concurrency - len(self._serving)):
-            serving = self._serving.get(ready.thread_id)
-            if serving is not None and serving.ready.entry == ready.entry:
-                self._on_own_lapse(serving)
-            else:
-                self._begin(ready)
+        left = await self._room.take_free(MOST_LAPSED)
+        try:
+            for ready in await self._leases.lapsed(left):
+                serving = self._serving.get(ready.thread_id)
+                if serving is not None and serving.ready.entry == ready.entry:
+                    self._on_own_lapse(serving)
+                else:
+                    left -= self._begin(ready)
+        finally:
+            self._room.give_back(left)
         await asyncio.sleep(LOOK_FOR_LAPSED_EVERY_S)
-
-    async def _room(self) -> None:
-        """Wait until one more Session may be served. Several may wait for the same room, so it can get a bit tight."""
-        while len(self._serving) >= self._concurrency:
-            self._ended.clear()
-            await self._ended.wait()
 
     def _on_own_lapse(self, serving: _Serving) -> None:
         """Redis says that a Session in our hands is idle. Once may be due to Redis, which was away; twice in a row,
@@ -171,13 +178,15 @@ class Worker:
             log.warning("worker.announced_again", extra={"sessions": found})
         await asyncio.sleep(SWEEP_EVERY_S * random.uniform(0.5, 1.5))
 
-    def _begin(self, ready: Ready) -> None:
+    def _begin(self, ready: Ready) -> bool:
+        """Serve a Session in a place that has been taken for it; False when it is served already, and needs none."""
         if (serving := self._serving.get(ready.thread_id)) is not None:
             serving.again = ready
-            return
+            return False
         self._serving[ready.thread_id] = _Serving(ready)
         task = asyncio.create_task(self._contained(ready), name=f"session:{ready.thread_id}")
         self._tasks[ready.thread_id] = task
+        return True
 
     async def _contained(self, ready: Ready) -> None:
         """The crash boundary: whatever happens in one Session, the others go on."""
@@ -192,9 +201,10 @@ class Worker:
         finally:
             again = self._serving.pop(ready.thread_id).again
             del self._tasks[ready.thread_id]
-            self._ended.set()
             if again is not None and not self._draining:
                 self._begin(again)
+            else:
+                self._room.give_back(1)
 
     async def _serve(self, ready: Ready) -> None:
         lease = await self._leases.take(ready, begins=self._turns.one_by_one and not self._draining)

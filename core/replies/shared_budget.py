@@ -80,8 +80,9 @@ class SharedBudget:
                 answer: list[str] = await self._store.script(script, names, args)
                 return answer
         except (StoreUnavailable, TimeoutError) as exc:
+            if now >= self._away_until:  # many may be waiting for the same answer
+                log.warning("budget.alone", extra={"seconds": AWAY_S, "reason": str(exc) or "no answer in time"})
             self._away_until = now + AWAY_S
-            log.warning("budget.alone", extra={"seconds": AWAY_S, "reason": str(exc) or "no answer in time"})
             return None
 
 

@@ -274,7 +274,7 @@ class Rig:
 
     @asynccontextmanager
     async def worker(
-        self, *, die_at: int = 0, after_effect: bool = True, answerer: Any = None
+        self, *, die_at: int = 0, after_effect: bool = True, answerer: Any = None, concurrency: int = 250
     ) -> AsyncIterator[Running]:
         store = await Store.open(self.url)
         redis = store.redis
@@ -290,7 +290,7 @@ class Rig:
             busy=self.desk.settings.busy,
             compactor=self.compactor,
         )
-        worker = Worker(store, Leases(store, self.retention, name, self.lease_ms), turns)
+        worker = Worker(store, Leases(store, self.retention, name, self.lease_ms), turns, concurrency)
         running = Running(worker, store, hands, asyncio.create_task(worker.run(), name=name))
         try:
             yield running

@@ -274,3 +274,29 @@ async def test_redis_killed_in_the_middle_of_an_answer_leaves_one_answer(tmp_pat
     finally:
         server.kill()
         server.wait()
+
+
+async def test_a_worker_serves_no_more_sessions_at_once_than_it_may(rig: Rig) -> None:
+    """Whoever finds mail for more of them leaves it in Redis, also where each partition is asked for by itself."""
+    threads = [ThreadId(f"test:T1:C1:crowd.{number}") for number in range(12)]
+    gate, seen = asyncio.Event(), list[int]()
+
+    async def noted() -> None:
+        seen.append(rig.answerer.running)
+        await rig.store.redis.ping()
+        seen.append(rig.answerer.running)
+
+    rig.answerer.otherwise = lambda prompt: [noted, gate, noted, prompt]
+    for thread in threads:
+        assert await rig.say("hi", thread=thread) == "accepted"
+    async with rig.worker(concurrency=3):
+
+        async def full() -> bool:
+            return rig.answerer.running == 3
+
+        await rig.until(full)
+        gate.set()
+        for thread in threads:
+            await rig.settled(thread)
+    assert max(seen) == 3
+    assert all(rig.world.texts_in(thread) == ["hi"] for thread in threads)

@@ -12,6 +12,9 @@ from tests.chat.test_takeover import (
     test_a_stop_between_two_workers_is_heard_by_the_second as test_a_stop_is_heard_by_the_second_worker,
 )
 from tests.chat.test_takeover import (
+    test_a_worker_serves_no_more_sessions_at_once_than_it_may as test_a_worker_keeps_to_its_number,
+)
+from tests.chat.test_takeover import (
     test_drain_stops_what_does_not_finish_visibly_and_hands_over_what_waits as test_drain_hands_over_what_waits,
 )
 from tests.chat.test_takeover import (
@@ -29,6 +32,7 @@ __all__ = [
     "quick",
     "test_a_complete_answer_is_only_shown",
     "test_a_stop_is_heard_by_the_second_worker",
+    "test_a_worker_keeps_to_its_number",
     "test_drain_hands_over_what_waits",
     "test_two_workers_keep_the_order",
 ]
