@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import unicodedata
 
-from core.replies.nodes import Align, Item, List, Paragraph, Row, Styled, Table, Text, plain
+from core.replies.nodes import Align, Inline, Item, Link, List, Paragraph, Row, Styled, Table, Text, plain
 
 
 def aligned(table: Table, most: int) -> list[str] | None:
-    """The lines of `table` with its columns lined up; None if they would be wider than `most` columns.
+    """The lines of `table` with its columns lined up; None if they would be wider than `most` columns, or would lose
+    where a link leads to.
 
-    The marks of emphasis, code and links are left out: in a fixed-width block they would be read as they are.
+    The marks of emphasis and code are left out: in a fixed-width block they would be read as they are.
     """
-    rows = [[" ".join(plain(cell).split()) for cell in row] for row in (table.head, *table.rows)]
+    cells = (table.head, *table.rows)
+    if any(_leads_away(one) for row in cells for cell in row for one in cell):
+        return None
+    rows = [[" ".join(plain(cell).split()) for cell in row] for row in cells]
     widths = [max(width(row[column]) for row in rows) for column in range(len(table.align))]
     if sum(widths) + 2 * (len(widths) - 1) > most:
         return None
@@ -24,6 +28,17 @@ def aligned(table: Table, most: int) -> list[str] | None:
 def listed(table: Table) -> List:
     """One entry a row: its first cell, then the others, each named by its heading."""
     return List(tuple(_entry(table.head, row) for row in table.rows or (table.head,)))
+
+
+def _leads_away(one: Inline) -> bool:
+    """Whether an address stands behind words that do not say it."""
+    match one:
+        case Link():
+            return not one.bare
+        case Styled():
+            return any(_leads_away(inside) for inside in one.inside)
+        case _:
+            return False
 
 
 def _entry(head: Row, row: Row) -> Item:

@@ -61,6 +61,14 @@ def test_a_wide_table_becomes_a_list() -> None:
     assert to_content(table) == f"- **One**\n  - What: {words}\n  - Why: so (file:///a)"
 
 
+def test_a_table_with_links_becomes_a_list() -> None:
+    """A code block shows no link, and where it leads to would be lost."""
+    table = "| Site | Where |\n|---|---|\n| A | **[docs](https://a.example)** |\n"
+    assert to_content(table) == "- **A**\n  - Where: **[docs](https://a.example)**\n"
+    bare = "| Site | Where |\n|---|---|\n| A | https://a.example |\n"
+    assert "A     https://a.example" in to_content(bare)
+
+
 def test_what_only_looks_like_a_table_is_left_alone() -> None:
     """Pipes are common in code and prose."""
     for text in (
