@@ -26,9 +26,9 @@ from adapters.discord.inbound import (
     Spoken,
     addresses_us,
     is_new_wording,
-    readable,
     to_message,
     to_spot,
+    words,
 )
 from adapters.discord.surface import (
     DOWN_PREFIX,
@@ -73,7 +73,7 @@ class Listener(Ears):
         me = self._me(message.guild)
         if at is None or not is_new_wording(spoken, me):
             return
-        spot, text = to_spot(spoken.place.guild, spoken.place.channel, spoken.id), readable(spoken, me)
+        spot, text = to_spot(spoken.place.guild, spoken.place.channel, spoken.id), words(spoken, me)
         self._inbox.put(spoken.place.channel, lambda: self._intake.edited(spot, text, at.isoformat()))
 
     def deleted(self, guild: int | None, channel: int, messages: Collection[int]) -> None:

@@ -57,6 +57,7 @@ def read_spoken(message: discord.Message) -> Spoken:
         roles={str(role): _role_name(guild, role) for role in message.raw_role_mentions},
         channels=_channel_names(guild, message.raw_channel_mentions),
         answered=_read_answered(message),
+        files=tuple(file.filename for file in message.attachments),
     )
 
 

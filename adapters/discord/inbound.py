@@ -57,6 +57,7 @@ class Spoken:
 
     users, roles, channels: display names of what the text mentions, by id; `users` holds the replied-to author
     too when the reply pings.  speech: someone wrote it (no join notice, pin notice or thread starter).
+    files: names of what is attached.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Spoken:
     roles: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
     answered: Answered | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,15 @@ def to_message(spoken: Spoken, me: Me) -> Message | None:
     reach = _reach(spoken, me)
     if reach == "thread" and place.kind == "text":
         return None
-    text = readable(spoken, me)
     anchor = _anchor(spoken, me) if place.kind == "text" else None
-    start = ThreadStart(place.channel, anchor, thread_name(text, spoken.author_name)) if anchor else None
+    name = thread_name(readable(spoken, me), spoken.author_name)
+    start = ThreadStart(place.channel, anchor, name) if anchor else None
     return Message(
         thread_id=names.thread_id(place.guild, anchor or place.channel),
         scope=names.scope_id(place.guild),
         channel=names.channel_id(place.guild, place.parent or place.channel),
         author=Author(names.user_id(spoken.author), spoken.author_name, _kind(spoken)),
-        text=text,
+        text=words(spoken, me),
         reach=reach,
         keys=(f"{place.channel}:{spoken.id}",),
         sent_at=names.sent_at(spoken.id),
@@ -158,6 +160,15 @@ def _anchor(spoken: Spoken, me: Me) -> str:
     if answered is None or answered.author != me.user:
         return spoken.id
     return answered.answers or answered.message
+
+
+def words(spoken: Spoken, me: Me) -> str:
+    """What was said, with what else belongs to it: that files hang on it, or that it only points at a message."""
+    text = readable(spoken, me)
+    if not text and not spoken.files and addresses_us(spoken, me) and _quoted(spoken, me):
+        return "(nothing but your name, in answer to the message above)"
+    files = f"(attached, not readable for you: {', '.join(spoken.files)})" if spoken.files else ""
+    return "\n\n".join(part for part in (text, files) if part)
 
 
 def readable(spoken: Spoken, me: Me) -> str:

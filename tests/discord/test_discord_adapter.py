@@ -567,6 +567,23 @@ async def test_an_event_that_cannot_be_read_costs_nobody_the_connection(room: Ro
     assert len(room.emulator.gateway.sessions.all()) == 1
 
 
+async def test_a_bare_mention_in_reply_to_somebody_is_a_question(room: Room) -> None:
+    """People point at a message so; help is what they get for a mention that points at nothing."""
+    claim = await room.emulator.say("ada", "general", "The launch is on Friday.")
+    await room.emulator.say("ben", "general", "@Parley", reply_to=claim)
+    asked = await room.heard()
+    assert "in answer to the message above" in asked.text
+    assert asked.quoted is not None and asked.quoted.text == "The launch is on Friday."
+    await room.emulator.say("ben", "general", "@Parley")
+    assert (await room.heard(2)).text == ""
+
+
+async def test_files_that_hang_on_a_question_are_not_passed_over_in_silence(room: Room) -> None:
+    """An answer that knows nothing of them would be believed to have read them."""
+    await room.emulator.say("ben", "general", "@Parley sum this up", attachments=[("report.txt", b"words")])
+    assert (await room.heard()).text == "sum this up\n\n(attached, not readable for you: report.txt)"
+
+
 async def test_our_role_is_as_good_as_our_name(room: Room) -> None:
     """Both look the same in the list that a client offers."""
     role = next(one for one in room.emulator.guild.roles.values() if one.managed_by is not None)
