@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ import aiohttp
 import pytest
 
 from core.chat.policies import BUSY_POLICIES
+from core.store import Store
 from tests.demo.test_demo_conversation import has_button, place_of, text_of
 
 
@@ -25,7 +27,7 @@ class Talking:
     async def begin(self, policy: str) -> None:
         done = await self.act("policy", channel=self.place["channel"], policy=policy)
         assert done["ok"]
-        length = 400 if policy == "steer" else 900  # what is steered waits for its end
+        length = 200 if policy == "steer" else 900  # what is steered waits for its end
         await self.act("say", text=f"@Parley write {length} characters")
         self.growing = await self.message(lambda m: has_button(m["wire"]) and text_of(m["wire"]).strip())
 
@@ -139,11 +141,20 @@ async def test_the_stop_sign_on_the_page_stops_the_answer(talk: Any) -> None:
         assert "Stopped" in await talking.ends("Stopped")
 
 
-async def test_a_waiting_message_can_be_edited_and_deleted_on_the_page(talk: Any) -> None:
+async def taken_in(store: Store, said: dict[str, Any]) -> None:
+    """Wait until the bot knows a message by its id; people do not edit within the same few milliseconds."""
+    async with asyncio.timeout(10):
+        while not [name async for name in store.names(f"parley:at:*:{said['channel']}:{said['id']}")]:  # noqa: ASYNC110 - Redis tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_waiting_message_can_be_edited_and_deleted_on_the_page(talk: Any, store: Store) -> None:
     """It is answered in its new words, or not at all; and nobody changes what somebody else has said."""
     async with talk("queue") as talking:
         gone = await talking.say("roll 2d6")
         kept = await talking.say("hello")
+        for said in (gone, kept):
+            await taken_in(store, said)
         growing = talking.growing
         at = {"channel": kept["channel"], "message": kept["id"]}
         assert (await talking.act("edit", **at, text="my name is Grace"))["ok"]
