@@ -9,7 +9,7 @@ post      `chat.postMessage` "generally allows posting one message per second pe
           "several hundred messages per minute" in a workspace (the same page); we take that for 300.
 streams   `chat.appendStream` is Tier 4, "100+ per minute", `chat.stopStream` Tier 2, "20+ per minute" (their pages).
 status    a status clears itself after two minutes (docs.slack.dev, assistant.threads.setStatus).
-min_gap   a short answer should be seen to grow, a second one soon after it too: at 0.7 s an answer of 20 s leaves the
+min_gap   a short answer should be seen to grow, a second one soon after it too: at 0.8 s an answer of 20 s leaves the
           next one enough. What a longer one may use, the shared budget says.
 """
 
@@ -22,7 +22,7 @@ from adapters.slack.place import Place
 from core.chat import Bucket, Draws, Limits, Operation, Rate, Window
 
 APPEND, STOP = "chat.appendStream", "chat.stopStream"
-LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.7, status_every_s=90.0)
+LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.8, status_every_s=90.0)
 
 STREAMS = Window(19, 61.0)
 """Tier 2: how many streams may be begun, and ended."""

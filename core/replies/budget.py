@@ -13,7 +13,7 @@ finals land at once as long as they alone do not exhaust the budget.
 *How often one answer is edited.* With n answers alive, and places for one interim call every s seconds, each answer may
 go every n * s seconds: that is `Grant.gap_s`. While little of the budget is used the gap is much smaller (a short
 answer after a quiet time may use up what nobody else wanted), and it grows towards n * s as the use x of the budget
-grows to 1: gap = n * s * x ** 4. What was spent quickly is missing until its window has passed: so that a long answer
+grows to 1: gap = n * s * x ** 8. What was spent quickly is missing until its window has passed: so that a long answer
 does not stand still then, the gap also grows when the places that are left have to last for long. Answers are
 counted by their calls; one that makes none for a while, or whose process has died, is forgotten.
 
@@ -47,7 +47,7 @@ from core.replies.surface import Bucket, Draws, Rate, Window
 
 log = logging.getLogger(__name__)
 
-STEEPNESS = 4
+STEEPNESS = 8
 """How suddenly the gap grows as the budget is used up; see above. Measured in `benchmarks/replies`."""
 
 ALIVE_S = 15.0

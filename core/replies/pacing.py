@@ -23,8 +23,9 @@ from core.replies.draft import Draft
 FIRST_TEXT_WAIT_S = 0.1
 """How long the first words are held back so that the first message is more than a syllable."""
 
-MOST_HELD_S = 8.0
-"""How long the first words, or the line in their place, are held back at most while the end would have to wait."""
+MOST_HELD_S = 20.0
+"""How long the first words, or the line in their place, are held back at most while the end would have to wait. Most
+answers are complete by then and need no edit; one begun earlier would stand half shown for as long as its end waits."""
 
 FINAL_PATIENCE_S = 600.0
 """How long a final text is tried while the platform does not answer at all."""
