@@ -16,6 +16,7 @@ from core.replies import Draft, ToolCall
 _CUT = ("length", "max_tokens", "MAX_TOKENS")
 """How OpenAI, Anthropic and Google say that an answer ends at its token limit."""
 
+_DELTA = RunEvent.run_response.value  # thousands of them come in one answer, and an Enum's `.value` takes its time
 _LONGEST_THOUGHT = 1500
 _FENCE_LINE = re.compile(r"\s*(?:`{3,}|~{3,})")
 
@@ -24,14 +25,13 @@ _FENCE_LINE = re.compile(r"\s*(?:`{3,}|~{3,})")
 class Progress:
     """What a run has said and used, as far as its events have come in.
 
-    text: the answer.  body: what people are shown of it, with what the model thought quoted where it was thought if
-    `shows_reasoning`; it only grows at its end.  status: the line that says what goes on while the text does not grow.
+    text: the answer, in pieces until somebody asks.  body: what people are shown of it, with what the model thought
+    quoted where it was thought if `shows_reasoning`; it only grows at its end.  status: the line that says what goes on
+    while the text does not grow.
     with_files, with_references: the newest events that had some.
     """
 
     shows_reasoning: bool = False
-    text: str = ""
-    body: str = ""
     status: str = texts.THINKING
     model: str = ""
     steps: int = 0
@@ -40,8 +40,23 @@ class Progress:
     last: RunResponse | None = field(default=None, repr=False)
     with_files: RunResponse | None = field(default=None, repr=False)
     with_references: RunResponse | None = field(default=None, repr=False)
+    _text: list[str] = field(default_factory=list)
+    _body: list[str] = field(default_factory=list)
     _thought: str = ""
     _before_thought: str = ""
+
+    @property
+    def text(self) -> str:
+        return _joined(self._text)
+
+    @property
+    def body(self) -> str:
+        return _joined(self._body)
+
+    @property
+    def has_body(self) -> bool:
+        """The same as `bool(body)`, for each of thousands of Deltas."""
+        return bool(self._body)
 
     def apply(self, event: RunResponse, now: float) -> bool:
         """Take `event` in; True if what people should see has changed."""
@@ -51,12 +66,14 @@ class Progress:
         if event.extra_data is not None and event.extra_data.references:
             self.with_references = event
         self.model = event.model or self.model
+        if event.event == _DELTA:
+            if not isinstance(event.content, str) or not event.content:
+                return False
+            if self.first_delta_at is None:
+                self.first_delta_at = now
+            self._add_text(event.content)
+            return True
         match event.event:
-            case RunEvent.run_response.value if isinstance(event.content, str) and event.content:
-                if self.first_delta_at is None:
-                    self.first_delta_at = now
-                self._add_text(event.content)
-                return True
             case RunEvent.reasoning_step.value if self.shows_reasoning:
                 self._add_thought(event.thinking or (event.content if isinstance(event.content, str) else ""))
                 return True
@@ -72,26 +89,28 @@ class Progress:
                 else:
                     self.status = texts.failing(failed) if failed else texts.THINKING
                 return True
-            case RunEvent.run_completed.value if event.content is not None and not self.text:
+            case RunEvent.run_completed.value if event.content is not None and not self._text:
                 self._add_text(event.get_content_as_string())  # an engine that does not stream, or a typed result
-                return bool(self.text)
+                return bool(self._text)
             case _:
                 return False
 
     def _add_text(self, text: str) -> None:
-        self.text += text
+        if not text:
+            return
+        self._text.append(text)
+        self.status = ""
         if self._thought:
             self._thought = ""
-            self.body += "\n\n"
+            self._body.append("\n\n")
             text = text.lstrip("\n")
-        self.body += text
-        self.status = ""
+        self._body.append(text)
 
     def _add_thought(self, text: str) -> None:
         if not self._thought:
             self._before_thought = f"{self.body.rstrip()}\n\n" if self.body.strip() else ""
         self._thought += text
-        self.body = self._before_thought + quoted(self._thought)
+        self._body = [self._before_thought + quoted(self._thought)]
 
     def _take_tools(self, event: RunResponse, *, ended: bool) -> str:
         """Note how the tool calls stand, `event` telling that one began or `ended`. The name of one that has just
@@ -131,6 +150,13 @@ class Progress:
 
     def usage(self) -> Usage:
         return self.last.usage() if self.last is not None else Usage()
+
+
+def _joined(pieces: list[str]) -> str:
+    """What `pieces` say together; they are one from then on."""
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""
 
 
 def _state_of(entry: Mapping[str, Any]) -> Literal["running", "done", "failed"]:

@@ -80,7 +80,8 @@ class Running:
             stream_intermediate_steps=True,
         )
         self._events = events
+        clock = asyncio.get_running_loop().time
         async with aclosing(cast("AsyncGenerator[RunResponse, None]", events)) as open_events:
             async for event in open_events:
-                if self.progress.apply(event, asyncio.get_running_loop().time()):
+                if self.progress.apply(event, clock()):
                     self._changed()

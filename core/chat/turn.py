@@ -352,7 +352,7 @@ class _Attempt:
 
         def changed() -> None:
             self._presence.show(running.progress.doing)
-            if running.progress.body or self._status_due:
+            if running.progress.has_body or self._status_due:
                 reply.grow(running.progress.draft)
 
         asker = Asker(author.user_id, author.name, self._lease.thread_id)
