@@ -237,8 +237,10 @@ class _Account:
         return gap
 
     def end_s(self, now: float) -> float:
-        """How long the end of one more answer would wait, behind those of all that are alive."""
-        missing = self._used() + len(self.alive) + 1 - self._most()
+        """How long the end of one more answer would wait, behind those of all that are alive, and of some that have
+        just been posted and not been edited yet: nobody has counted them here."""
+        unseen = spared(Priority.FIRST, len(self.alive), self.quota)
+        missing = self._used() + len(self.alive) + unseen + 1 - self._most()
         at = max(now, self.closed_until)
         if missing > 0 and isinstance(self.quota, Rate):
             at += missing / self.quota.per_s

@@ -121,7 +121,7 @@ for place, b in ipairs(buckets) do
     local stretch = frees_in / (mine - b.used) / between
     gap = math.max(gap, math.min(even * (stretch < 3 and stretch ^ 3 / 9 or stretch), frees_in))
   end
-  local missing = b.used + b.living + 1 - b.most
+  local missing = b.used + b.living + spared(1, b.living, b.most, b.window) + 1 - b.most
   local ends_at = math.max(now, b.closed)
   if missing > 0 and not b.window then
     ends_at = ends_at + missing / b.per
