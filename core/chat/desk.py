@@ -13,6 +13,7 @@ from core.chat.commands import Commands
 from core.chat.message import Message
 from core.chat.policies import Admission, BusyPolicies, admission, is_for_us
 from core.chat.question import Record
+from core.chat.turnstile import Turnstile
 from core.chat.verbs import verb_in
 from core.errors import StoreUnavailable
 from core.ids import ScopeId, ThreadId, UserId
@@ -49,11 +50,20 @@ class Desk:
         self._ratings = ratings
         self._commands = commands
         self.settings = settings or DeskSettings()
+        self._turnstile = Turnstile()
 
     async def accept(self, message: Message) -> Verdict:
-        """Gate before claim: what we do not answer leaves no trace, so that its second delivery is judged anew."""
+        """Gate before claim: what we do not answer leaves no trace, so that its second delivery is judged anew.
+
+        Messages of one thread are stored in the order they are handed in, and what is said of one (edited, deleted)
+        waits until it is stored: over several connections to Redis, one could overtake the other.
+        """
         if not is_for_us(message):
             return "ignored"
+        async with self._turnstile.through(message.thread_id, message.keys[0]):
+            return await self._accept(message)
+
+    async def _accept(self, message: Message) -> Verdict:
         how = admission(self.settings.busy.of(message.channel), message)
         receipt = await self._mailboxes.accept(
             message.thread_id,
@@ -131,7 +141,7 @@ class Desk:
 
     async def edited(self, spot: Spot, text: str, version: str) -> None:
         """What waits is answered in its newest words; what is answered, or just being answered, only if that is set."""
-        found = await self._mailboxes.find(spot.scope, spot.key)
+        found = await self._find(spot)
         if found is None or await self._reword(found, spot.key, text) or not self.settings.edit_reruns:
             return
         if not text.strip() or verb_in(text) is not None or await self._says(found, spot.key) in (None, text):
@@ -171,9 +181,13 @@ class Desk:
     async def deleted(self, spot: Spot) -> None:
         """What waits is dropped without a word; what is being answered is stopped. An answer of ours that somebody
         deletes is the Reply's business."""
-        found = await self._mailboxes.find(spot.scope, spot.key)
+        found = await self._find(spot)
         if found is not None and await self._is_question(found, spot.key):
             await self._mailboxes.withdraw(found)
+
+    async def _find(self, spot: Spot) -> Found | None:
+        async with self._turnstile.through(spot.key):
+            return await self._mailboxes.find(spot.scope, spot.key)
 
     async def _is_question(self, found: Found, key: str) -> bool:
         letter = await self._waiting(found)
@@ -186,7 +200,7 @@ class Desk:
     async def reacted(self, spot: Spot, reaction: str) -> None:
         if reaction.partition("::")[0].rstrip(_VARIATION) not in self.settings.stop_reactions:
             return
-        found = await self._mailboxes.find(spot.scope, spot.key)
+        found = await self._find(spot)
         if found is not None:
             await self._mailboxes.request_stop(found.thread_id, found.number)
 
