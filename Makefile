@@ -46,7 +46,7 @@ demo: install
 	@exec $(BIN)/parley demo
 
 test: .venv/.dev-installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 # About five minutes: kills, restarts, lost answers, and then the wait for the leases of the last ones that died.
 chaos: .venv/.dev-installed
