@@ -20,7 +20,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from redis.asyncio import Redis, Sentinel
 from redis.asyncio.retry import Retry
@@ -85,11 +85,11 @@ class Topology:
                 return Topology("single", _without_password(url), url)
             case None, _:
                 raise ValueError(f"{scheme}{found} is no scheme of a Redis address")
-        # urlsplit knows one host only: its part of the address is read by hand
+        # urlsplit knows one host only, and refuses several of which one is in brackets: all of it is read by hand
         authority, slash, after = rest.partition("?")[0].partition("/")
         login, _, hosts = authority.rpartition("@")
         user, _, password = login.partition(":")
-        asked = parse_qs(urlsplit(url).query)
+        asked = parse_qs(rest.partition("?")[2])
         service, _, db = after.partition("/")
         is_cluster = scheme.endswith("cluster")
         if is_cluster and after not in ("", "0"):
