@@ -12,7 +12,7 @@ from core.chat.adapter import CommandName
 from core.chat.earlier import quotation
 from core.chat.message import Message
 from core.chat.verbs import verb_in
-from core.replies import MessageRef
+from core.replies import MessageRef, Standing
 from core.sessions import Begun
 
 
@@ -76,6 +76,10 @@ class Question:
         others = (codec.load_letter(letter.payload) for letter in begun.letters[1:])
         steered = tuple(other for other in others if isinstance(other, Message))
         return Question((*messages, *steered), record.refs, record.number, record.context, record.uploads)
+
+    def record(self, number: int, standing: Standing) -> Record:
+        """What is kept of Turn `number`, which answered this with the Reply `standing`."""
+        return Record(number, self.messages, standing.refs, self.context, tuple(standing.uploads.values()))
 
     @property
     def first(self) -> Message:

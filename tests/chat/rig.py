@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from core.agent.response import RunEvent, RunResponse
-from core.chat import Author, ChannelId, Message, Reach, Said, ScopeId, ThreadId, UserId, Verdict
-from core.chat import turn as turn_module
+from core.chat import Author, ChannelId, Message, Reach, Said, ScopeId, ThreadId, UserId, Verdict, patience
 from core.chat import worker as worker_module
 from core.chat.commands import Commands
 from core.chat.compaction import Compactor
@@ -50,7 +49,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reply_module, "_GOODBYE_S", 0.05)
     monkeypatch.setattr(pacing_module, "_BACKOFF_S", (0.01,))
     monkeypatch.setattr(pacing_module, "FIRST_TEXT_WAIT_S", 0.01)
-    monkeypatch.setattr(turn_module, "STORE_PATIENCE_S", 20.0)
+    monkeypatch.setattr(patience, "STORE_PATIENCE_S", 20.0)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.chat import ThreadId, texts
+from core.chat import ThreadId, notes, texts
 from core.chat import turn as turn_module
 from core.chat.turn import MOST_ATTEMPTS
 from core.sessions import Mailboxes
@@ -116,7 +116,7 @@ async def test_the_model_is_not_asked_again_for_an_answer_that_was_complete(rig:
 
 async def test_what_a_dead_run_cost_is_in_the_ledger_as_an_estimate(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The provider has it on its bill. How far the run was is noted now and then, so that also its words count."""
-    monkeypatch.setattr(turn_module, "NOTE_RUN_EVERY_S", 0.01)
+    monkeypatch.setattr(notes, "NOTE_RUN_EVERY_S", 0.01)
     rig.lease_ms = 150
     rig.answerer.scripts["hi"] = ["forty characters ", "of text come out of it", asyncio.Event()]
 
