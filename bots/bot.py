@@ -25,6 +25,7 @@ from core.errors import ConfigError
 from core.replies import SharedBudget
 from core.sessions import Histories, Leases, Mailboxes, Ratings, Retention
 from core.store import EmbeddedRedis, Store
+from core.usage import read_price_table
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Bot:
     async def run(self, until: asyncio.Event) -> None:
         """Serve until `until` is set, then finish. Raises ConfigError if a platform turns us away for good."""
         worker = self._worker() if self._role != "ingress" else None
-        working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
+        working = [asyncio.create_task(self._work(worker), name="worker")] if worker else []
         listening = [
             asyncio.create_task(adapter.listen(self.desk), name=f"listen:{adapter.platform}")
             for adapter in self._adapters
@@ -132,6 +133,11 @@ class Bot:
             self._running = False
             log.info("bot.ending", extra={"role": self._role, "running": worker.running if worker else 0})
             await asyncio.gather(_cancelled(ended, *listening), self._drained(worker, working))
+
+    async def _work(self, worker: Worker) -> None:
+        """Take in work once its price can be told, so that no answer has to wait for the table of another's."""
+        await read_price_table(self._provider)
+        await worker.run()
 
     def unready(self) -> dict[str, str | None]:
         """By part of this process, why it does not do its share just now; None where it does."""

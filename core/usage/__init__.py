@@ -14,7 +14,7 @@ from core.usage.ledger import (
     today,
     who_of,
 )
-from core.usage.prices import price_nano_usd
+from core.usage.prices import price_nano_usd, read_price_table
 from core.usage.report import admin_report, named_in_report, own_report
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "own_report",
     "price_nano_usd",
     "read",
+    "read_price_table",
     "scopes",
     "today",
     "who_of",

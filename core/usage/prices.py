@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 _FREE_PROVIDERS = frozenset({"demo", "ollama", "test"})
 """What runs on one's own machine costs nothing here."""
 
 NANO = Decimal(1_000_000_000)
+
+
+async def read_price_table(provider: str) -> None:
+    """Have the table ready that the prices of `provider` are looked up in. It is read in a thread: that takes a tenth
+    of a second and more on a busy machine, in which nobody else's answer should stand still."""
+    if provider not in _FREE_PROVIDERS:
+        known = ("openai", "gpt-4o")  # parts of the table's package are read with the first price that it tells
+        await asyncio.to_thread(price_nano_usd, *known, 1, 1)
 
 
 def price_nano_usd(
@@ -20,7 +29,7 @@ def price_nano_usd(
     """
     if provider in _FREE_PROVIDERS or not (input_tokens or output_tokens):
         return 0
-    from genai_prices import Usage, calc_price  # here, because the table costs 10 MB that a start need not pay
+    from genai_prices import Usage, calc_price  # here, because not every command needs its 10 MB: `read_price_table`
 
     try:
         price = calc_price(
