@@ -24,9 +24,9 @@ AgentRunError                    everything a run can end in
 
 from __future__ import annotations
 
-import copyreg
-import json
 from typing import Any, ClassVar
+
+from core.messages._errors import AgentRunError, UnexpectedModelBehavior
 
 __all__ = [
     "AgentRunError",
@@ -84,21 +84,6 @@ class UserError(RuntimeError):
         super().__init__(message)
 
 
-class AgentRunError(RuntimeError):
-    """A run ended without a result."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-        super().__init__(message)
-
-    def __str__(self) -> str:
-        return self.message
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For pickle and copy, which would call the class with its text, where others want a status or a limit."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in typeshed
-
-
 class UsageLimitExceeded(AgentRunError):
     """A limit of `UsageLimits` was reached."""
 
@@ -109,22 +94,6 @@ class RunTimeout(AgentRunError):
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"The run did not finish within {limit_s:g} s")
         self.limit_s = limit_s
-
-
-class UnexpectedModelBehavior(AgentRunError):
-    """The model answered with something that cannot be used. `body`: what it sent, as JSON text where it is JSON."""
-
-    def __init__(self, message: str, body: str | None = None) -> None:
-        super().__init__(message)
-        self.body: str | None = None
-        if body is not None:
-            try:
-                self.body = json.dumps(json.loads(body), indent=2)
-            except ValueError:
-                self.body = body
-
-    def __str__(self) -> str:
-        return f"{self.message}, body:\n{self.body}" if self.body else self.message
 
 
 class ModelHTTPError(AgentRunError):
