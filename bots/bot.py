@@ -91,6 +91,7 @@ class Bot:
             shows_reasoning=settings.parley_show_reasoning,
             has_footer=settings.parley_footer,
             attach_over=settings.parley_attach_over,
+            point_after_s=settings.parley_point_after_s,
         )
         summarise = make_summarise(answerer)
         limits = self._turn_settings

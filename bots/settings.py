@@ -36,6 +36,7 @@ _REMEDIES = {
     "parley_show_reasoning": "Write true or false.",
     "parley_footer": "Write true or false.",
     "parley_attach_over": "Write a number of characters, 0 for never.",
+    "parley_point_after_s": "Write seconds, 0 for never.",
     "parley_history_tokens": "Write a number from 500 to 5000000.",
     "parley_agent": "Write it like my_package.my_module:agent.",
     "parley_history_turns": "Choose a number from 1 to 1000.",
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     parley_show_reasoning: bool = False
     parley_footer: bool = False
     parley_attach_over: int = Field(default=30_000, ge=0)
+    parley_point_after_s: float = Field(default=30.0, ge=0)
     parley_log_level: str = "INFO"
 
     redis_url: SecretStr = _NO_SECRET

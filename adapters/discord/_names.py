@@ -36,6 +36,12 @@ def channel_of(thread: ThreadId) -> str:
     return thread.rsplit(":", 1)[-1]
 
 
+def link_to(thread: ThreadId, channel: str, message: str) -> str:
+    """The address of a message, which every client of Discord's opens ("Copy Message Link")."""
+    guild = thread.split(":")[1]
+    return f"https://discord.com/channels/{guild}/{channel}/{message}"
+
+
 def sent_at(snowflake: str) -> float:
     """When Discord made this id, seconds since the epoch."""
     return ((int(snowflake) >> 22) + _EPOCH_MS) / 1000

@@ -201,6 +201,14 @@ def said_in(message: object, own_user: str) -> Said | None:
     return Said(_shown_name(author), text, str(author.get("id")) == own_user)
 
 
+def is_persons(message: object) -> bool:
+    """Whether a person has said a message object of the REST API: no bot, no webhook, and not Discord itself."""
+    if not isinstance(message, Mapping) or message.get("type") not in _SPOKEN or message.get("webhook_id"):
+        return False
+    author = message.get("author")
+    return isinstance(author, Mapping) and not author.get("bot")
+
+
 _SPOKEN = frozenset({0, 19, 20, 23})
 _STARTER = 21
 """Message types: default, reply, the answers to commands; and the first message of a thread that was opened on another

@@ -20,9 +20,9 @@ from typing import Final, TypeVar
 
 from adapters.discord import _errors as errors
 from adapters.discord._errors import ApiError, to_surface_error
-from adapters.discord._names import channel_of
+from adapters.discord._names import DIRECT, channel_of, link_to
 from adapters.discord._rest import Json, Rest, text_of
-from adapters.discord.inbound import said_in
+from adapters.discord.inbound import is_persons, said_in
 from adapters.discord.limits import LIMITS, draws
 from adapters.discord.markdown import LIMIT, to_content
 from adapters.discord.origin import Asked, ThreadStart, decode
@@ -55,6 +55,8 @@ LARGEST_FILE: Final = 10_000_000
 """Discord takes 10 MiB with everything around it, where no boost has raised that ("Uploading Files")."""
 _AUTO_ARCHIVE_MIN: Final = 1440
 _REMEMBERED: Final = 4096
+_BELOW: Final = 100
+"""How many messages below an answer are looked at: as many as one call gives ("Get Channel Messages")."""
 _DRAIN_S: Final = 5.0
 
 
@@ -156,6 +158,44 @@ class DiscordSurface:
         direct = text_of(await self._rest.call("POST", "/users/@me/channels", {"recipient_id": person}), "id")
         await self._rest.call("POST", "/channels/{channel}/messages", _body(Segment(text)), channel=direct)
 
+    async def is_buried(self, placement: Placement, ref: MessageRef) -> bool:
+        """One call, for the messages after `ref` where it stands: in a thread, a direct message, or a channel where
+        anybody's words push it up."""
+        origin = decode(placement.origin)
+        if isinstance(origin, Asked) and not origin.bot_may_post:
+            return False  # nobody lets us read there
+        items = await self._settled(f"read:{placement.thread_id}", lambda: self._below(ref))
+        return isinstance(items, list) and any(map(is_persons, items))
+
+    async def _below(self, ref: MessageRef) -> object:
+        path = "/channels/{channel}/messages?limit={limit}&after={after}"
+        answer = await self._rest.call("GET", path, channel=ref.channel, limit=str(_BELOW), after=ref.message)
+        return answer.get("items")
+
+    async def link_to(self, placement: Placement, ref: MessageRef) -> str:
+        return link_to(placement.thread_id, ref.channel, ref.message)
+
+    async def point(self, placement: Placement, ref: MessageRef, text: str, asker: UserId, key: str) -> MessageRef:
+        """The asker is mentioned, and pinged by it: a new message alone only marks a thread as unread. In a direct
+        message every one is told of."""
+        return await self._settled(
+            f"post:{placement.thread_id}", lambda: self._point(placement, ref, Segment(text), asker, key)
+        )
+
+    async def _point(
+        self, placement: Placement, ref: MessageRef, segment: Segment, asker: UserId, key: str
+    ) -> MessageRef:
+        body = _body(segment)
+        if placement.thread_id.split(":")[1] != DIRECT:
+            person = asker.rpartition(":")[2]
+            body["content"] = f"<@{person}> {body['content']}"
+            body["allowed_mentions"] = {**NO_MENTIONS, "users": [person]}
+        return await self._create(_beside(placement, ref), body, key)
+
+    async def find_pointer(self, placement: Placement, key: str) -> MessageRef | None:
+        """None, as in `find`: the nonce makes it safe to repeat it for some minutes."""
+        return None
+
     async def earlier(self, placement: Placement, before: str, most: int) -> list[Said]:
         """What stands in the thread above the question. See `core.chat.ThreadReader`.
 
@@ -239,7 +279,7 @@ class DiscordSurface:
                 return ref
         spot = await self._spot(placement)
         try:
-            return await self._create(spot, segment, key)
+            return await self._create(spot, _body(segment), key)
         except ApiError as exc:
             if not isinstance(origin, ThreadStart) or spot.reply_to is not None:
                 raise
@@ -247,10 +287,10 @@ class DiscordSurface:
                 raise
         beside = _Spot(origin.parent, origin.anchor)  # we may open threads here, but not speak in them
         _remember(self._places, placement.thread_id, beside)
-        return await self._create(beside, segment, key)
+        return await self._create(beside, _body(segment), key)
 
-    async def _create(self, spot: _Spot, segment: Segment, key: str) -> MessageRef:
-        body = {**_body(segment), "nonce": key, "enforce_nonce": True}
+    async def _create(self, spot: _Spot, shown: dict[str, object], key: str) -> MessageRef:
+        body = {**shown, "nonce": key, "enforce_nonce": True}
         if spot.reply_to is not None:
             body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
         answer = await self._awake(
@@ -260,7 +300,7 @@ class DiscordSurface:
         ref = MessageRef(spot.channel, text_of(answer, "id"))
         if not _shows(answer, body):
             # the nonce was known: this is the message of an earlier attempt, and the answer has grown since
-            await self._patch(ref, _body(segment))
+            await self._patch(ref, shown)
         return ref
 
     async def _edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
@@ -466,6 +506,17 @@ def _asked(placement: Placement, ref: MessageRef) -> Asked | None:
     if not isinstance(origin, Asked) or (origin.bot_may_post and ref.message != origin.message):
         return None
     return origin
+
+
+def _beside(placement: Placement, ref: MessageRef) -> _Spot:
+    """Where `ref`, a message of this placement, stands; in a text channel with the message that it answers."""
+    if ref.channel == channel_of(placement.thread_id):
+        return _Spot(ref.channel)
+    match decode(placement.origin):
+        case ThreadStart(anchor=anchor) | Asked(message=anchor):
+            return _Spot(ref.channel, anchor)
+        case None:
+            return _Spot(ref.channel)
 
 
 def _remember(table: OrderedDict[str, T], key: str, value: T) -> None:

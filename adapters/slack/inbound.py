@@ -202,6 +202,12 @@ def is_spoken(message: Payload) -> bool:
     return _text(message.get("subtype")) in _SPOKEN and not message.get("hidden")
 
 
+def is_persons(message: Payload, me: Me) -> bool:
+    """Whether a person has said such a message: not we, no other app, and not Slack itself."""
+    user = _text(message.get("user"))
+    return is_spoken(message) and bool(user) and not _is_ours(message, me) and not _is_automated(message)
+
+
 def said_in(message: Payload, me: Me, names: Mapping[str, str]) -> Said:
     """Read such a message. names: of people, by id; also those that are mentioned."""
     user = _text(message.get("user"))
@@ -268,11 +274,16 @@ def _is_ours(event: Payload, me: Me) -> bool:
     return _text(event.get("user")) == me.user or (bool(bot) and bot == me.bot)
 
 
+def _is_automated(message: Payload) -> bool:
+    user, bot = _text(message.get("user")), _text(message.get("bot_id"))
+    return bool(bot) or message.get("subtype") == "bot_message" or user == "USLACKBOT"
+
+
 def _author(event: Payload, body: Payload, me: Me) -> Author | None:
     user, bot = _text(event.get("user")), _text(event.get("bot_id"))
     profile = _table(event.get("user_profile"))
     name = _text(profile.get("display_name")) or _text(profile.get("real_name"))
-    if bot or event.get("subtype") == "bot_message" or user == "USLACKBOT":
+    if _is_automated(event):
         speaker = user or bot
         return Author(user_id(speaker), name or _text(event.get("username")), "bot") if speaker else None
     if not user:

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, code_of, surface_error
 from adapters.slack._web import proxy_for
-from adapters.slack.inbound import Me, is_spoken, said_in
+from adapters.slack.inbound import Me, is_persons, is_spoken, said_in
 from adapters.slack.limits import LIMITS, draws
 from adapters.slack.markdown import message, mrkdwn
 from adapters.slack.marker import is_marked, key_of, marker
@@ -48,6 +48,8 @@ _BLOCKS_GIVEN_UP_AFTER = 3
 _BLOCKS_GIVEN_UP_FOR_S = 600.0
 _KEPT = 1000
 _PAGES = 10
+_BELOW = 100
+"""How many messages below an answer are looked at."""
 
 
 class SlackSurface:
@@ -221,6 +223,36 @@ class SlackSurface:
             raise
         except SurfaceError:
             await self._call("chat.postMessage", {"channel": person} | words)
+
+    async def is_buried(self, placement: Placement, ref: MessageRef) -> bool:
+        """One call, for the messages after `ref`; the thread's root comes with them whatever its age. Needs the history
+        scopes. Source: docs.slack.dev, conversations.replies, `oldest`."""
+        args = {"channel": ref.channel, "ts": Place.of(placement.thread_id).thread_ts}
+        more = {"oldest": ref.message, "limit": _BELOW}
+        page = await self._call("conversations.replies", args | more, read=True)
+        below = (shown for shown in page.get("messages") or () if str(shown.get("ts")) > ref.message)
+        return any(is_persons(shown, self._me) for shown in below)
+
+    async def link_to(self, placement: Placement, ref: MessageRef) -> str:
+        """Source: docs.slack.dev, chat.getPermalink; no scope, no JSON."""
+        args = {"channel": ref.channel, "message_ts": ref.message}
+        answer = await self._call("chat.getPermalink", args, read=True)
+        if not (link := answer.get("permalink")):
+            raise SurfaceUnavailable("chat.getPermalink: an answer without permalink")
+        return str(link)
+
+    async def point(self, placement: Placement, ref: MessageRef, text: str, asker: UserId, key: str) -> MessageRef:
+        """Nobody is mentioned: whoever wrote or was mentioned in a thread, as the asker was, follows it and is told of
+        each new message there (slack.com/help, "Use threads to organise discussions")."""
+        return await self.post(placement, Segment(text), key)
+
+    async def find_pointer(self, placement: Placement, key: str) -> MessageRef | None:
+        """By its marker alone: it is no stream."""
+        place = Place.of(placement.thread_id)
+        async for shown in self._replies(place, include_all_metadata=True):
+            if key_of(shown) == key:
+                return MessageRef(place.channel, str(shown["ts"]))
+        return None
 
     async def find(self, placement: Placement, key: str) -> MessageRef | None:
         """The message that was posted with `key` in this thread, None when there is none or we may not read here:

@@ -9,6 +9,7 @@ from core.chat.costs import cost_of
 from core.chat.files import HandedOver
 from core.chat.journal import Conclusion
 from core.chat.message import Message
+from core.chat.pointing import words_about
 from core.chat.progress import Progress
 from core.chat.sources import sources_of
 from core.chat.stop import StopReason, notice_of
@@ -38,29 +39,34 @@ class RunEnd:
 
     def answered(self) -> Conclusion:
         if not self.has_text:
-            return self._concluded("failed", texts.EMPTY_ANSWER, remember=False)
+            return self._failed(texts.EMPTY_ANSWER, remember=False)
         notice = texts.CUT_BY_LENGTH if self.progress.was_cut else ""
-        return self._concluded("answered", notice, remember=True)
+        return self._concluded("answered", notice, remember=True, pointer=words_about("answered"))
 
     def stopped(self, reason: StopReason | None, deadline_s: float) -> Conclusion:
         """A question that is gone and was not answered yet leaves nothing behind."""
         notice = notice_of(reason, deadline_s)
         if reason != "withdrawn":
-            return self._concluded("stopped", notice, remember=True)
+            return self._concluded("stopped", notice, remember=True, pointer=words_about("stopped", reason))
         return self._concluded("stopped", notice if self.has_text else "", remember=self.has_text, retry=False)
 
     def failed(self, failure: BaseException, reference: str) -> Conclusion:
         """reference: finds the log line."""
-        return self._concluded("failed", texts.failure(failure, reference), texts.worth_remembering(failure))
+        return self._failed(texts.failure(failure, reference), texts.worth_remembering(failure))
 
     def given_up(self) -> Conclusion:
-        return self._concluded("failed", texts.GAVE_UP, remember=False)
+        return self._failed(texts.GAVE_UP, remember=False)
 
     @property
     def has_text(self) -> bool:
         return bool(self.progress.text.strip())
 
-    def _concluded(self, outcome: Outcome, notice: str, remember: bool, retry: bool = True) -> Conclusion:
+    def _failed(self, notice: str, remember: bool) -> Conclusion:
+        return self._concluded("failed", notice, remember, pointer=words_about("failed"))
+
+    def _concluded(
+        self, outcome: Outcome, notice: str, remember: bool, *, retry: bool = True, pointer: str = ""
+    ) -> Conclusion:
         progress = self.progress
         new = progress.new_messages() if remember else []
         if not new and remember and outcome == "stopped":  # before it was run at all; it was asked all the same
@@ -78,4 +84,5 @@ class RunEnd:
             footer=texts.footer(usage) if self.has_text and self.has_footer else "",
             rating=self.has_text and outcome == "answered",
             files=tuple(self.files.files),
+            pointer=pointer,
         )

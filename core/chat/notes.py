@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -44,8 +45,12 @@ class Notes:
 
     async def stands(self, standing: Standing) -> None:
         new = self.new_in(standing)
-        self.journal = self.journal.with_standing(standing)
+        self.journal = self.journal.with_standing(standing, time.time())
         await self._note(place_keys(new))
+
+    async def pointed(self, pointer: MessageRef) -> None:
+        self.journal = self.journal.with_pointer(pointer)
+        await self._note()
 
     async def concluded(self, conclusion: Conclusion) -> None:
         self.journal = self.journal.with_conclusion(conclusion)
@@ -79,7 +84,7 @@ def _read(lease: Lease, begun: Begun, question: Question) -> Journal:
         journal = Journal.read(json.loads(begun.journal or "{}"))
     except ValueError as exc:  # written by another version: begin anew, but look for what was posted
         log.warning("turn.unreadable_journal", extra={"thread_id": lease.thread_id, "reason": type(exc).__name__})
-        return Journal()
+        return Journal(grows_since=time.time())
     if begun.journal:
-        return journal.taken_over()
-    return journal.with_standing(Standing(question.refs, leftovers=question.uploads))
+        return journal.taken_over(time.time())
+    return Journal(Standing(question.refs, leftovers=question.leftovers), grows_since=time.time())

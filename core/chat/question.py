@@ -10,22 +10,25 @@ from pydantic import TypeAdapter, ValidationError
 from core.chat import codec
 from core.chat.adapter import CommandName
 from core.chat.earlier import quotation
+from core.chat.journal import Journal
 from core.chat.message import Message
 from core.chat.verbs import verb_in
-from core.replies import MessageRef, Standing
+from core.replies import MessageRef
 from core.sessions import Begun
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A Turn that has ended. number: its own.  messages: what it answered.  refs: the messages of its Reply.
-    context: what stood before the question in its prompt.  uploads: the files of its Reply."""
+    context: what stood before the question in its prompt.  uploads: the files of its Reply.  pointers: the line that
+    leads back to it, if there is one."""
 
     number: int
     messages: tuple[Message, ...]
     refs: tuple[MessageRef, ...]
     context: str = ""
     uploads: tuple[MessageRef, ...] = ()
+    pointers: tuple[MessageRef, ...] = ()
 
     def dump(self) -> str:
         return _RECORD.dump_json(self).decode()
@@ -50,13 +53,14 @@ _RECORD = TypeAdapter(Record)
 class Question:
     """messages: what is to be answered, at least one.  refs: the messages of an earlier Reply that this answer takes
     the place of.  instead_of: the number of the Turn that had that Reply, None when this is asked the first time.
-    context: what was said in the thread before we were called into it.  uploads: the files of that earlier Reply."""
+    context: what was said in the thread before we were called into it.  leftovers: what else stands there of that
+    earlier Reply, to be taken away when the new one is complete."""
 
     messages: tuple[Message, ...]
     refs: tuple[MessageRef, ...] = ()
     instead_of: int | None = None
     context: str = ""
-    uploads: tuple[MessageRef, ...] = ()
+    leftovers: tuple[MessageRef, ...] = ()
 
     @staticmethod
     def read(begun: Begun) -> Question | None:
@@ -75,11 +79,14 @@ class Question:
         )
         others = (codec.load_letter(letter.payload) for letter in begun.letters[1:])
         steered = tuple(other for other in others if isinstance(other, Message))
-        return Question((*messages, *steered), record.refs, record.number, record.context, record.uploads)
+        leftovers = (*record.uploads, *record.pointers)
+        return Question((*messages, *steered), record.refs, record.number, record.context, leftovers)
 
-    def record(self, number: int, standing: Standing) -> Record:
-        """What is kept of Turn `number`, which answered this with the Reply `standing`."""
-        return Record(number, self.messages, standing.refs, self.context, tuple(standing.uploads.values()))
+    def record(self, number: int, journal: Journal) -> Record:
+        """What is kept of Turn `number`, which answered this as `journal` says."""
+        uploads = tuple(journal.standing.uploads.values())
+        pointers = (journal.pointer,) if journal.pointer else ()
+        return Record(number, self.messages, journal.refs, self.context, uploads, pointers)
 
     @property
     def first(self) -> Message:

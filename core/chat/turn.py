@@ -4,6 +4,7 @@
     answer      run the engine, feed its Deltas to the Reply as Drafts, listen for stop, count the time
     conclude    the final Draft, written into the journal before it is shown: from here on nothing is run again
     show        until every Segment of it is confirmed
+    point       a line below it, if it took long and people went on talking
     seal        history, ledger and mailbox in one step
 
 Each step is noted in Redis under the lease, so whoever takes over knows where to go on, in the same messages.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +30,7 @@ from core.chat.journal import Conclusion
 from core.chat.notes import Notes
 from core.chat.orders import obey
 from core.chat.patience import patiently
+from core.chat.pointing import Line, may_be_missed, point
 from core.chat.policies import BusyPolicies
 from core.chat.presence import Presence
 from core.chat.progress import Progress
@@ -66,7 +69,7 @@ class TurnSettings:
     """deadline_s: how long one Turn may take.  history_chars: the most JSON text of history a run is given.
     history_turns: the most finished Turns of it.  shows_reasoning: people see what the model thinks.  has_footer: below
     an answer stand its model, time and cost.  attach_over: an answer of more characters is attached as a file as well,
-    0 for never."""
+    0 for never.  point_after_s: a person who wrote below an answer that took longer is led back to it, 0 for never."""
 
     deadline_s: float = 900.0
     history_chars: int = 400_000
@@ -74,6 +77,7 @@ class TurnSettings:
     shows_reasoning: bool = False
     has_footer: bool = False
     attach_over: int = 30_000
+    point_after_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +188,14 @@ class _Attempt:
             delivery = await writing
             greeting.cancel()
             present.cancel()
+        shown_at = time.time()
         conclusion = _timed(conclusion, reply.first_text_at, self._started)
         if reply.given_up is not None and reply.given_up.worth_telling:
             told = texts.undeliverable(reply.given_up, getattr(reply.refusal, "hint", ""))
             await whisper(self._surface, self._placement, self._lease, self._message, told)
         await self._presence.end(COURTESY_S)
+        if delivery == "shown":
+            await self._point(conclusion, shown_at)
         await self._seal(conclusion)
         if self._turns.compactor is not None and conclusion.history:
             sizes = [len(entry) for entry in (*self._begun.history, conclusion.history)]
@@ -199,6 +206,19 @@ class _Attempt:
         if self._notes.new_in(standing):
             self._presence.posted()
         await self._notes.stands(standing)
+
+    async def _point(self, conclusion: Conclusion, shown_at: float) -> None:
+        """Lead people back to the answer who have written below it while it grew."""
+        journal = self._notes.journal
+        if journal.pointer is not None or not journal.refs:
+            return
+        grew_s, after_s = shown_at - journal.grows_since, self._turns.settings.point_after_s
+        if not may_be_missed(conclusion.pointer, grew_s, after_s, has_files=bool(journal.standing.uploads)):
+            return
+        asker, again = self._message.author.user_id, self._begun.attempts > 1
+        line = Line(self._turn_id, journal.refs[-1], conclusion.pointer, asker, again)
+        if pointer := await point(self._surface, self._placement, line, self._lease, self._turns.budget):
+            await self._notes.pointed(pointer)
 
     async def _be_present(self) -> None:
         """Make the place ready and show that we are at work there."""
@@ -344,7 +364,7 @@ class _Attempt:
             return ""
         if not conclusion.retry:
             return None
-        return self._question.record(self._begun.number, self._notes.journal.standing).dump()
+        return self._question.record(self._begun.number, self._notes.journal).dump()
 
     async def _seal(self, conclusion: Conclusion) -> None:
         usage = conclusion.usage

@@ -234,6 +234,32 @@ class Whisperer(Protocol):
         ...
 
 
+@runtime_checkable
+class Pointer(Protocol):
+    """What a Surface may be able to do besides: lead people back to a message of ours that others have written below.
+
+    An answer that grows by edits makes nothing unread, so its end passes unnoticed where people went on talking."""
+
+    async def is_buried(self, placement: Placement, ref: MessageRef) -> bool:
+        """Has a person written below `ref`, where it stands? What bots and the platform itself say does not count."""
+        ...
+
+    async def link_to(self, placement: Placement, ref: MessageRef) -> str:
+        """The address that opens `ref` in the platform's own client."""
+        ...
+
+    async def point(self, placement: Placement, ref: MessageRef, text: str, asker: UserId, key: str) -> MessageRef:
+        """Post the markdown `text` below `ref`, so that `asker` hears of it; nobody else is pinged.
+
+        key: as in `Surface.post`.  `Surface.delete` takes what is given back.
+        """
+        ...
+
+    async def find_pointer(self, placement: Placement, key: str) -> MessageRef | None:
+        """As `Surface.find`, for what `point` made."""
+        ...
+
+
 class SurfaceError(Exception):
     """A platform call failed. `str()` is fit for a log: no tokens, no message text."""
 

@@ -149,6 +149,7 @@ async def _report(
         "incomplete": seen.count("incomplete"),
         "out of order, overlapping": seen.count("disorder", "overlap"),
         "false history": seen.count("history"),
+        "lines that lead back to an answer": seen.lines,
         "runs, of them cut off": f"{seen.requests}, {seen.requests - seen.answered}",
         "turns taken over": taken_over,
         "answers of a platform lost": _lost_answers(town),

@@ -24,6 +24,10 @@ ASKED = [Asked(ONE, 0.0, 0.5), Asked(TWO, 1.0, 1.5)]
 GOOD = [post(ONE, 2), post(TWO, 4)]
 
 
+def line(at: float, points_at: Post = GOOD[0]) -> Post:
+    return Post(f"l{at}", [(at, "It is above")], points_at=points_at.id)
+
+
 def kinds(posts: Sequence[Post], asked: Sequence[Asked] = ASKED) -> list[str]:
     return [finding.kind for finding in bear_witness([Place("here", asked, posts)], []).findings]
 
@@ -32,6 +36,7 @@ def test_two_whole_replies_in_order_are_good() -> None:
     """And a question that was never taken in may go unanswered."""
     assert kinds(GOOD) == []
     assert kinds(GOOD[:1], [ASKED[0], Asked(TWO, 1.0, None)]) == []
+    assert kinds([*GOOD, line(3.5), line(6, GOOD[1])]) == [], "and a line that leads back to each"
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,10 @@ def test_two_whole_replies_in_order_are_good() -> None:
         ([GOOD[0], post(TWO, 4, is_growing=True)], "incomplete"),
         ([post(ONE, 4), post(TWO, 2)], "disorder"),
         ([post(ONE, 2), post(TWO, 2.5)], "overlap"),
+        ([*GOOD, line(3.5), line(3.6)], "twice"),
+        ([*GOOD, line(2.5)], "overlap"),
+        ([*GOOD, line(4.5)], "disorder"),
+        ([*GOOD, line(3.5, post(ONE, 9))], "unasked"),
     ],
 )
 def test_every_broken_promise_is_found(posts: Sequence[Post], kind: str) -> None:

@@ -32,6 +32,11 @@ PACE = {
 """The same for Parley's own budgets."""
 
 _ASKED = re.compile(r"\bq\d+\.\d+\b")
+_LINK = re.compile(r"/archives/\w+/p(?P<s>\d{10})(?P<us>\d{6})\b|/channels/\d+/\d+/(?P<discord>\d+)")
+"""To a message, as the clients of the two platforms write it."""
+
+POINT_AFTER_S = 0.5
+"""From here on an answer takes long: there are to be lines that lead back to one, and they are to be there once."""
 
 
 class Provider(OpenAIServer):
@@ -84,7 +89,7 @@ class Town:
 
     @property
     def settings(self) -> dict[str, str]:
-        return both(self.slack, self.discord, self.provider)
+        return both(self.slack, self.discord, self.provider) | {"PARLEY_POINT_AFTER_S": str(POINT_AFTER_S)}
 
     async def live(self) -> None:
         """Everybody says what they have to say; over once all of it is said, and delivered as often as planned."""
@@ -204,13 +209,13 @@ class Town:
         if thread.platform == "slack":
             room = self.slack.workspace.messages(root.channel, deleted=True)
             return [
-                Post(one.ts, [(s.at, s.visible) for s in one.history], one.deleted, has_stop_button(one))
+                _post(one.ts, [(s.at, s.visible) for s in one.history], one.deleted, has_stop_button(one))
                 for one in room
                 if one.user == self.slack.bot_user_id and one.root == root.ts
             ]
         every = self.discord.world.messages.get(root.id, {})
         return [
-            Post(str(one.id), [(s.at, s.content) for s in one.history], one.deleted, has_stop_component(one))
+            _post(str(one.id), [(s.at, s.content) for s in one.history], one.deleted, has_stop_component(one))
             for _, one in sorted(every.items())
             if one.author.id == self.discord.bot_user_id
         ]
@@ -233,6 +238,12 @@ class Town:
         to be seen from there; five seconds later it was, in a process that lived or in the one that caught up."""
         at = self.said[question.name].created_at
         return Asked(question, at, at + 5.0)
+
+
+def _post(name: str, states: Sequence[tuple[float, str]], deleted: bool, is_growing: bool) -> Post:
+    link = _LINK.search(states[-1][1])
+    points_at = (link["discord"] or f"{link['s']}.{link['us']}") if link else ""
+    return Post(name, states, deleted, is_growing, points_at)
 
 
 def _is_in(posts: Sequence[Post], question: Question) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Literal
 
 from tests.chaos.plan import Question
@@ -30,12 +30,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One message of the bot, also one that was deleted. states: what it showed and since when, oldest first."""
+    """One message of the bot, also one that was deleted. states: what it showed and since when, oldest first.
+    points_at: the id of the message that it links to, "" for none: such a line is no reply."""
 
     id: str
     states: Sequence[tuple[float, str]]
     deleted: bool = False
     is_growing: bool = False
+    points_at: str = ""
 
     @property
     def names(self) -> set[str]:
@@ -86,13 +88,15 @@ class Request:
 
 @dataclass(slots=True)
 class Testimony:
-    """What the witness says. retries: questions that the model was asked more than once."""
+    """What the witness says. retries: questions that the model was asked more than once.  lines: that lead back to a
+    reply."""
 
     findings: list[Finding] = field(default_factory=list)
     accepted: int = 0
     answered: int = 0
     requests: int = 0
     retries: int = 0
+    lines: int = 0
 
     def count(self, *kinds: Kind) -> int:
         return sum(finding.kind in kinds for finding in self.findings)
@@ -104,6 +108,7 @@ def bear_witness(places: Sequence[Place], requests: Sequence[Request]) -> Testim
         found.findings += _in_place(place)
         found.accepted += sum(asked.taken_at is not None for asked in place.asked)
         answered = {name for post in place.posts for name in post.names}
+        found.lines += sum(bool(post.points_at) for post in place.posts)
         found.answered += sum(asked.question.name in answered for asked in place.asked)
     answers = {asked.question.name: asked.question.answer for place in places for asked in place.asked}
     for request in requests:
@@ -118,6 +123,8 @@ def _in_place(place: Place) -> Iterator[Finding]:
     for post in place.posts:
         if post.deleted:
             yield Finding("deleted", place.name, f"{post.id} was posted and taken away: {post.text[:60]!r}")
+        if post.points_at:
+            continue
         if len(post.names & asked.keys()) != 1 or post.names - asked.keys():
             yield Finding("unasked", place.name, f"{post.id} answers {sorted(post.names)}: {post.text[:80]!r}")
             continue
@@ -130,7 +137,9 @@ def _in_place(place: Place) -> Iterator[Finding]:
         for post in posts:
             if post.text != asked[name].question.answer or post.is_growing:
                 yield Finding("incomplete", place.name, f"{name} ends as {post.text[-80:]!r}")
-    yield from _in_order(place, {name: posts[0] for name, posts in replies.items() if posts}, asked)
+    reply = {name: posts[0] for name, posts in replies.items() if posts}
+    yield from _in_order(place, reply, asked)
+    yield from _lines(place, reply, asked)
 
 
 def _in_order(place: Place, reply: Mapping[str, Post], asked: Mapping[str, Asked]) -> Iterator[Finding]:
@@ -143,6 +152,26 @@ def _in_order(place: Place, reply: Mapping[str, Post], asked: Mapping[str, Asked
     for name, later in pairwise(order):
         if reply[later].first_at < reply[name].complete_at(asked[name].question.answer):
             yield Finding("overlap", place.name, f"{later} began before {name} was all there")
+
+
+def _lines(place: Place, reply: Mapping[str, Post], asked: Mapping[str, Asked]) -> Iterator[Finding]:
+    """A line leads back to a reply that is all there, once, before the next one begins."""
+    order = sorted(reply, key=lambda name: reply[name].first_at)
+    below: dict[str, list[Post]] = {reply[name].id: [] for name in order}
+    for line in place.posts:
+        if line.points_at:
+            below.setdefault(line.points_at, []).append(line)
+    for name, later in zip_longest(order, order[1:]):
+        lines = below.pop(reply[name].id)
+        if len(lines) > 1:
+            yield Finding("twice", place.name, f"{name} is pointed at by {[line.id for line in lines]}")
+        for line in lines:
+            if line.first_at < reply[name].complete_at(asked[name].question.answer):
+                yield Finding("overlap", place.name, f"{name} is pointed at before it was all there")
+            if later is not None and line.first_at > reply[later].first_at:
+                yield Finding("disorder", place.name, f"{name} is pointed at after {later} had begun")
+    for points_at in below:
+        yield Finding("unasked", place.name, f"{points_at} is pointed at, and is no reply")
 
 
 def _in_request(request: Request, answers: Mapping[str, str]) -> Iterator[Finding]:

@@ -140,6 +140,10 @@ class Mortal:
         self.dead.set()
         self._store.redis = _Void()
 
+    def die_next(self, *, after_effect: bool) -> None:
+        """Die at the next operation."""
+        self._die_at, self._after_effect = self.operations + 1, after_effect
+
     async def _mortal_script(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         if name == "renew":  # comes by the clock: it would make the count of the others vary
             return await self._alive(self._script(name, keys, args))
@@ -201,6 +205,20 @@ class Mortal:
     async def find_upload(self, placement: Placement, key: str) -> MessageRef | None:
         return await self.find(placement, key)
 
+    async def is_buried(self, placement: Placement, ref: MessageRef) -> bool:
+        buried: bool = await self._counted(lambda: self.world.is_buried(placement, ref))
+        return buried
+
+    async def link_to(self, placement: Placement, ref: MessageRef) -> str:
+        return await self.world.link_to(placement, ref)
+
+    async def point(self, placement: Placement, ref: MessageRef, text: str, asker: UserId, key: str) -> MessageRef:
+        posted: MessageRef = await self._counted(lambda: self.world.point(placement, ref, text, asker, key))
+        return posted
+
+    async def find_pointer(self, placement: Placement, key: str) -> MessageRef | None:
+        return await self.find(placement, key)
+
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         await self._counted(lambda: self.world.delete(placement, ref))
 
@@ -247,6 +265,7 @@ class Rig:
         self.retention = Retention()
         self.settings = TurnSettings()
         self.compactor: Compactor | None = None
+        self.budget: LocalBudget | None = None
         self.lease_ms = 400
         self.mailboxes = Mailboxes(store, self.retention)
         self.commands = Commands(store, self.mailboxes, admins=[])
@@ -283,7 +302,7 @@ class Rig:
             answerer or self.answerer,
             {"test": hands},
             Commands(store, Mailboxes(store, self.retention), admins=[]),
-            LocalBudget(),
+            self.budget or LocalBudget(),
             provider="openai",
             settings=self.settings,
             busy=self.desk.settings.busy,

@@ -78,6 +78,21 @@ class Side:
             return [one.removeprefix("parley_") for one in action_ids(message)]
         return [one.split(":")[1] for one in custom_ids(message)]
 
+    def markdown(self, message: Any) -> str:
+        """What we have sent, where `texts` has it as people see it."""
+        return str(message.blocks[0]["text"]) if self.slack else str(message.content)
+
+    def link_to(self, message: Any) -> str:
+        """The address of a message in the thread, as its platform's clients write it."""
+        if not self.slack:
+            return f"https://discord.com/channels/{self.house.discord.guild_id}/{message.channel_id}/{message.id}"
+        channel, number = self.question.channel, message.ts.replace(".", "")
+        place = f"https://{self.house.slack.workspace.team.domain}.slack.com/archives/{channel}/p{number}"
+        return f"{place}?thread_ts={self.question.ts}&cid={channel}"
+
+    def pings(self, message: Any) -> list[str]:
+        return [f"user:{one}" for one in message.pings.users] if self.slack else message.pings
+
     def whispers(self, user: str) -> list[str]:
         return [note.text for note in self.house.slack.ephemerals(user)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from core.chat import texts
 from core.store import Store, keys
 from tests.e2e.conftest import House
 from tests.e2e.test_busy_threads import Side, a_side, platform, scripted
@@ -163,6 +164,57 @@ async def until_idle(store: Store) -> None:
     async with asyncio.timeout(10):
         while [name async for name in store.names(keys.session_pattern("lease"))]:  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.02)
+
+
+def led_back(side: Side) -> str:
+    """The line below an answer, as its markdown begins."""
+    return f"{f'<@{side.question.author.id}> ' if not side.slack else ''}[{texts.POINT_FINISHED}]"
+
+
+async def test_people_who_went_on_talking_are_led_back_to_a_long_answer(store: Store, platform: str) -> None:
+    """Scenario 18: edits make nothing unread. One line below what they said, for the person who asked; when the answer
+    is written anew, the line goes."""
+    async with a_side(store, platform, parley_point_after_s=0.2) as side:
+        gate = asyncio.Event()
+
+        async def held(number: int) -> None:
+            if number == 5:
+                await gate.wait()
+
+        side.house.provider.queue(Reply(["word "] * 6, pause=held), "two", "once more")
+        await side.ask("one")
+        answer = await side.begun("word")
+        await side.say("@ben what do you think?", "ada")
+        await side.say("@ada no idea", "ben")
+        await asyncio.sleep(0.3)  # long, for this test
+        gate.set()
+        await side.until(lambda: len(side.shown()) == 2 and "retry" in side.controls(answer))
+        line = side.shown()[1]
+        assert side.texts()[0] == ("word " * 6).strip()
+        assert side.markdown(line).startswith(led_back(side))
+        assert side.link_to(answer) in side.markdown(line)
+        assert side.pings(line) == ([] if side.slack else [f"user:{side.question.author.id}"])
+        assert side.controls(line) == []
+        await side.press(answer, "retry")
+        await side.until(lambda: side.texts() == ["two"])
+
+
+async def test_where_nobody_else_wrote_a_long_answer_stands_alone(store: Store, platform: str) -> None:
+    """Scenario 18, the other side of it: whoever waits in silence sees the end of the answer."""
+    async with a_side(store, platform, parley_point_after_s=0.2) as side:
+
+        async def slow(number: int) -> None:
+            await asyncio.sleep(0.1)
+
+        side.house.provider.queue(Reply(["word "] * 6, pause=slow), "two")
+        await side.ask("one")
+        await side.begun("word")
+        await side.settled(1)
+        await until_idle(store)
+        await side.say("two")
+        assert await side.settled(2) == [("word " * 6).strip(), "two"]
+        reads = "conversations.replies" if side.slack else "GET /channels/*/messages"
+        assert len(side.emulator.calls(reads)) == 1, "asked once, for the long one"
 
 
 async def test_twenty_events_that_discord_replays_are_not_answered_again(store: Store) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import looptime
 
-from core.ids import ThreadId
+from core.ids import ThreadId, UserId
 from core.replies import (
     Attachment,
     Bucket,
@@ -69,6 +69,7 @@ class Posted:
     thread_id: str = ""
     retry: str = ""
     rating: str = ""
+    pings: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Call:
     """One call as the platform saw it. at: loop time at which it came in."""
 
     at: float
-    operation: Literal["post", "edit", "delete", "find", "upload"]
+    operation: Literal["post", "edit", "delete", "find", "upload", "read"]
     message: str
     text: str
     thread_id: str
@@ -101,6 +102,7 @@ class ScriptedSurface:
         self.statuses: list[str] = []
         self.most_in_flight = 0
         self.changed = asyncio.Condition()
+        self._people: list[tuple[str, int]] = []
         self._in_flight: dict[str, int] = {}
 
     @property
@@ -184,9 +186,31 @@ class ScriptedSurface:
     async def find_upload(self, placement: Placement, key: str) -> MessageRef | None:
         return await self.find(placement, key)
 
+    def somebody_writes(self, thread_id: str) -> None:
+        """A person writes something below all that stands in the thread."""
+        self._people.append((thread_id, len(self.messages)))
+
+    async def is_buried(self, placement: Placement, ref: MessageRef) -> bool:
+        def effect() -> str:
+            number = list(self.messages).index(ref.message)
+            return "m" if any(t == placement.thread_id and at > number for t, at in self._people) else ""
+
+        return bool(await self._called("read", ref.message, Segment(""), effect, placement))
+
+    async def link_to(self, placement: Placement, ref: MessageRef) -> str:
+        return f"https://chat.test/{ref.message}"
+
+    async def point(self, placement: Placement, ref: MessageRef, text: str, asker: UserId, key: str) -> MessageRef:
+        posted = await self.post(placement, Segment(text), key)
+        self.messages[posted.message].pings = asker
+        return posted
+
+    async def find_pointer(self, placement: Placement, key: str) -> MessageRef | None:
+        return await self.find(placement, key)
+
     async def _called(
         self,
-        operation: Literal["post", "edit", "delete", "find", "upload"],
+        operation: Literal["post", "edit", "delete", "find", "upload", "read"],
         message: str,
         segment: Segment,
         effect: Callable[[], str],
