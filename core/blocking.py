@@ -13,18 +13,22 @@ It also works where an event loop is already running, as in a notebook, and in s
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import NoneType
 from typing import Any, Literal, overload
 
+from typing_extensions import Unpack
+
 from core.agent._loop_thread import private_loop
+from core.agent._options import AgentOptions, RunArguments
 from core.agent.agent import Agent as AsyncAgent
-from core.agent.agent import Prompt, ResultDataT
+from core.agent.agent import OtherDataT, Prompt, ResultDataT
 from core.agent.media import Audio, File, Image, Video
 from core.agent.printing import pprint_run_response
 from core.agent.response import RunEvent, RunResponse
 from core.agent.result import AgentRunResult
 from core.agent.sync_events import SyncRunEvents
-from core.agent.tools import AgentDepsT
+from core.agent.tools import AgentDepsT, Tool, ToolFuncEither
 from core.models.base import Model
 
 __all__ = ["Agent", "Audio", "File", "Image", "RunEvent", "RunResponse", "Video", "pprint_run_response"]
@@ -36,26 +40,67 @@ class Agent(AsyncAgent[AgentDepsT, ResultDataT]):
     retries: if given, it counts for a provider that failed as well (Agno's meaning), unless `model_retries` is.
     """
 
+    @overload
     def __init__(
         self,
         model: Model | str | None = None,
         *,
-        result_type: type[ResultDataT] = str,  # type: ignore[assignment]  # as in core.Agent
-        response_model: type[ResultDataT] | None = None,
-        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]  # likewise
+        response_model: type[ResultDataT],
+        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]  # as in core.Agent
+        tools: Sequence[Tool[AgentDepsT] | ToolFuncEither[AgentDepsT]] = (),
         retries: int | None = None,
-        **options: Any,
-    ) -> None:
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        *,
+        result_type: type[ResultDataT] = str,  # type: ignore[assignment]  # likewise
+        response_model: None = None,
+        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]
+        tools: Sequence[Tool[AgentDepsT] | ToolFuncEither[AgentDepsT]] = (),
+        retries: int | None = None,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+
+    def __init__(self, model: Model | str | None = None, *, retries: int | None = None, **options: Any) -> None:
         if retries is not None:
             options = {"model_retries": retries, "retries": retries, **options}
-        super().__init__(model, result_type=result_type, response_model=response_model, deps_type=deps_type, **options)
+        super().__init__(model, **options)
 
     @overload  # type: ignore[override]  # that it is no coroutine is the point of this class
-    def run(self, user_prompt: Prompt | None = None, *, stream: Literal[True], **options: Any) -> SyncRunEvents: ...
+    def run(
+        self,
+        user_prompt: Prompt | None = None,
+        *,
+        result_type: type[Any] | None = None,
+        stream: Literal[True],
+        stream_intermediate_steps: bool = False,
+        **arguments: Unpack[RunArguments[AgentDepsT]],
+    ) -> SyncRunEvents: ...
 
     @overload
     def run(
-        self, user_prompt: Prompt | None = None, *, stream: Literal[False] = False, **options: Any
+        self,
+        user_prompt: Prompt | None = None,
+        *,
+        result_type: type[OtherDataT],
+        stream: Literal[False] = False,
+        stream_intermediate_steps: bool = False,
+        **arguments: Unpack[RunArguments[AgentDepsT]],
+    ) -> AgentRunResult[OtherDataT]: ...
+
+    @overload
+    def run(
+        self,
+        user_prompt: Prompt | None = None,
+        *,
+        result_type: None = None,
+        stream: Literal[False] = False,
+        stream_intermediate_steps: bool = False,
+        **arguments: Unpack[RunArguments[AgentDepsT]],
     ) -> AgentRunResult[ResultDataT]: ...
 
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # likewise

@@ -33,6 +33,7 @@ class Asked:
     added: Sequence[ModelMessage] = ()
     retries: int | None = None
     session_id: str | None = None
+    user_id: str | None = None
 
 
 def asked_with(inputs: RunInputs, prompt: Prompt | None, *options: Any) -> Asked:
@@ -48,4 +49,5 @@ def asked_with(inputs: RunInputs, prompt: Prompt | None, *options: Any) -> Asked
         added=added,
         retries=inputs.get("retries"),
         session_id=inputs.get("session_id"),
+        user_id=inputs.get("user_id"),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, get_args
+from typing import Any, get_args
 
 import pydantic
 import pydantic_core
+from typing_extensions import TypedDict
 
 from core.agent.media import contents_of
 from core.messages import (
@@ -39,7 +40,8 @@ class RunInputs(TypedDict, total=False):
     retries: int
     """How often a provider that failed is asked again, in place of the agent's `model_retries`."""
     session_id: str
-    """Noted in the responses of this run."""
+    """Noted in the responses of this run, in place of the agent's; likewise `user_id`."""
+    user_id: str
 
 
 def said(prompt: Any, inputs: RunInputs) -> tuple[str | Sequence[UserContent], list[ModelMessage]]:

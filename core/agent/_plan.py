@@ -94,3 +94,4 @@ class Plan:
     agent: Any = None
     run_timeout: float | None = None
     tracer: Tracer | None = None
+    debug: bool = False

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 import pydantic
 
 from core.agent._calls import Retries, call_tool, error_details, run_together, within
+from core.agent._debug import tell_request, told
 from core.agent._history import cancelled, close_calls, interrupted, repaired, with_instructions
 from core.agent._output import ResultTool
 from core.agent._plan import EndStrategy, FinalResult, LoopEvent, Plan, ResponseEnded, ResultDataT, RunEnded
@@ -194,7 +195,8 @@ class Run(Generic[ResultDataT]):
 
     def ask(self, request: ModelRequest, *, stream: bool) -> AsyncGenerator[LoopEvent, None]:
         """One request and its response, which becomes the last message."""
-        return self._ask_for_stream(request) if stream else self._ask_for_whole(request)
+        events = self._ask_for_stream(request) if stream else self._ask_for_whole(request)
+        return told(self, events) if self.plan.debug else events
 
     async def _prepare(self, request: ModelRequest) -> tuple[list[ModelMessage], ModelRequestParameters]:
         """What is sent: `request` becomes the last message, with what was steered meanwhile."""
@@ -212,6 +214,8 @@ class Run(Generic[ResultDataT]):
             ctx = self.context()
             texts = [await instructions.text(ctx) for instructions in plan.instructions]
             sent = with_instructions(sent, "\n\n".join(text for text in texts if text))
+        if plan.debug:
+            tell_request(self, sent)
         self.usage.requests += 1
         self._returns, self._ran = {}, set()
         return sent, parameters
@@ -293,8 +297,11 @@ class Run(Generic[ResultDataT]):
 
     # --- what a response asks for ---
 
-    async def handle(self, parts: list[ModelRequestPart]) -> AsyncGenerator[LoopEvent, None]:
+    def handle(self, parts: list[ModelRequestPart]) -> AsyncGenerator[LoopEvent, None]:
         """Act on the last response; `parts` receives what the model reads next. Sets `result` if it is one."""
+        return told(self, self._handle(parts)) if self.plan.debug else self._handle(parts)
+
+    async def _handle(self, parts: list[ModelRequestPart]) -> AsyncGenerator[LoopEvent, None]:
         response = self.messages[-1]
         assert isinstance(response, ModelResponse)
         calls = [part for part in response.parts if isinstance(part, ToolCallPart)]

@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import FrameType, NoneType
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeGuard, cast, overload
+from typing import Any, Generic, Literal, TypeAlias, overload
 
 from typing_extensions import TypeVar, Unpack
 
 from core.agent._again import Again
 from core.agent._asked import Asked, asked_with
-from core.agent._capture import history_of_run
 from core.agent._inputs import RunInputs
 from core.agent._loop_thread import private_loop
+from core.agent._options import AgentOptions, RunArguments, RunOptions, Texts, refuse_what_nothing_honours
 from core.agent._output import ResultSchema
-from core.agent._override import Overridable, Unset
 from core.agent._prompts import Instructions, SystemPrompt, Validator
-from core.agent._registered import Registered
-from core.agent._run import EndStrategy, Plan, Run
-from core.agent._tracing import instrumented, run_span, tracer_of
-from core.agent.events import Record, RunEvents
+from core.agent._run import EndStrategy
+from core.agent._starting import Starting
+from core.agent._tracing import run_span
+from core.agent.events import RunEvents
 from core.agent.instrumentation import InstrumentationSettings
-from core.agent.nodes import AgentNode, AgentRun, CallToolsNode, End, ModelRequestNode, UserPromptNode
-from core.agent.response import RunEvent
+from core.agent.nodes import AgentRun, TellsNodes
 from core.agent.result import AgentRunResult, StreamedRunResult
 from core.agent.sync_events import SyncRunEvents
 from core.agent.tools import AgentDepsT, Tool, ToolFuncEither
 from core.messages import ModelMessage, UserContent
 from core.models.base import Model
-from core.models.errors import UserError
 from core.models.infer import infer_model
-from core.models.settings import ModelSettings, merge_model_settings
+from core.models.settings import ModelSettings
 from core.models.usage import Usage, UsageLimits
 
 __all__ = ["Agent"]
 
 ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
 Prompt: TypeAlias = str | Sequence[UserContent]
-Texts: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., Any]]
 MARKDOWN = "Use markdown to format your answers."
 OtherDataT = TypeVar("OtherDataT")
-T = TypeVar("T")
-S = TypeVar("S")
-NO_MODEL = "`model` must be set either when creating the agent or when calling it."
 
 
-class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT]):
+class Agent(Starting[AgentDepsT, ResultDataT], TellsNodes, Generic[AgentDepsT, ResultDataT]):
     """Answers prompts with a model, calling tools on the way.
 
     model: a `Model` or a name such as "openai:gpt-4o"; may be left to each run.
@@ -64,19 +56,48 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
     instrument: tell OpenTelemetry of every run, True with the global providers; None: as `instrument_all` says.
 
     Of Agno's parameters: `description` is said first among the instructions, `markdown` asks for markdown,
-    `response_model` is `result_type`. tool_call_limit: calls beyond it are answered with a note instead of being run.
+    `response_model` is `result_type`; `session_id`, `session_name` and `user_id` are noted in the responses.
+    show_tool_calls: what a run calls stands in its text as well, where that is the result.
+    debug_mode: what is sent, said and called goes to the log (`core.agent._debug`), texts included.
+    storage, monitoring, telemetry: only None and False; there is nothing that would honour more.
+    tool_call_limit: calls beyond it are answered with a note instead of being run.
     model_retries: how often a provider that failed is asked again, on top of the model's own `max_retries`, after
     `delay_between_retries` seconds, twice as long each time with `exponential_backoff`.
     """
+
+    @overload
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        *,
+        response_model: type[ResultDataT],
+        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]  # None is the default of AgentDepsT
+        tools: Sequence[Tool[AgentDepsT] | ToolFuncEither[AgentDepsT]] = (),
+        retries: int = 1,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        *,
+        result_type: type[ResultDataT] = str,  # type: ignore[assignment]  # likewise str that of ResultDataT
+        response_model: None = None,
+        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]
+        tools: Sequence[Tool[AgentDepsT] | ToolFuncEither[AgentDepsT]] = (),
+        retries: int = 1,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
 
     def __init__(
         self,
         model: Model | str | None = None,
         *,
-        result_type: type[ResultDataT] = str,  # type: ignore[assignment]  # str is the default of ResultDataT
+        result_type: type[Any] = str,
         system_prompt: str | Sequence[str] = (),
         instructions: Texts | None = None,
-        deps_type: type[AgentDepsT] = NoneType,  # type: ignore[assignment]  # likewise None
+        deps_type: type[Any] = NoneType,
         name: str | None = None,
         model_settings: ModelSettings | None = None,
         retries: int = 1,
@@ -91,14 +112,22 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         run_timeout: float | None = None,
         agent_id: str | None = None,
         session_id: str | None = None,
+        session_name: str | None = None,
+        user_id: str | None = None,
         description: str | None = None,
         markdown: bool = False,
-        response_model: type[ResultDataT] | None = None,
+        response_model: type[Any] | None = None,
+        show_tool_calls: bool = False,
+        debug_mode: bool = False,
         tool_call_limit: int | None = None,
         model_retries: int = 0,
         delay_between_retries: float = 1,
         exponential_backoff: bool = False,
+        storage: None = None,
+        monitoring: bool = False,
+        telemetry: bool = False,
     ) -> None:
+        refuse_what_nothing_honours(storage, monitoring, telemetry)
         result_type = response_model or result_type
         self.model = model if model is None or defer_model_check else infer_model(model)
         self.name = name
@@ -106,6 +135,10 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         self.end_strategy: EndStrategy = end_strategy
         self.agent_id = agent_id or str(uuid.uuid4())
         self.session_id = session_id
+        self.session_name = session_name
+        self.user_id = user_id
+        self.debug_mode = debug_mode
+        self.show_tool_calls = show_tool_calls
         self.result_type = result_type
         self.instrument = instrument
         self._deps_type = deps_type
@@ -143,17 +176,9 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         user_prompt: Prompt | None = None,
         *,
         result_type: None = None,
-        message_history: Sequence[ModelMessage] | None = None,
-        model: Model | str | None = None,
-        deps: AgentDepsT = ...,
-        model_settings: ModelSettings | None = None,
-        usage_limits: UsageLimits | None = None,
-        usage: Usage | None = None,
-        infer_name: bool = True,
-        run_timeout: float | None = None,
         stream: Literal[False] = False,
         stream_intermediate_steps: bool = False,
-        **inputs: Unpack[RunInputs],
+        **arguments: Unpack[RunArguments[AgentDepsT]],
     ) -> Coroutine[Any, Any, AgentRunResult[ResultDataT]]: ...
 
     @overload
@@ -162,17 +187,9 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         user_prompt: Prompt | None = None,
         *,
         result_type: type[OtherDataT],
-        message_history: Sequence[ModelMessage] | None = None,
-        model: Model | str | None = None,
-        deps: AgentDepsT = ...,
-        model_settings: ModelSettings | None = None,
-        usage_limits: UsageLimits | None = None,
-        usage: Usage | None = None,
-        infer_name: bool = True,
-        run_timeout: float | None = None,
         stream: Literal[False] = False,
         stream_intermediate_steps: bool = False,
-        **inputs: Unpack[RunInputs],
+        **arguments: Unpack[RunArguments[AgentDepsT]],
     ) -> Coroutine[Any, Any, AgentRunResult[OtherDataT]]: ...
 
     @overload
@@ -181,17 +198,9 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         user_prompt: Prompt | None = None,
         *,
         result_type: type[Any] | None = None,
-        message_history: Sequence[ModelMessage] | None = None,
-        model: Model | str | None = None,
-        deps: AgentDepsT = ...,
-        model_settings: ModelSettings | None = None,
-        usage_limits: UsageLimits | None = None,
-        usage: Usage | None = None,
-        infer_name: bool = True,
-        run_timeout: float | None = None,
         stream: Literal[True],
         stream_intermediate_steps: bool = False,
-        **inputs: Unpack[RunInputs],
+        **arguments: Unpack[RunArguments[AgentDepsT]],
     ) -> RunEvents: ...
 
     def run(
@@ -239,7 +248,13 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
 
     @overload
     def run_sync(
-        self, user_prompt: Prompt | None = None, *, stream: Literal[True], **options: Any
+        self,
+        user_prompt: Prompt | None = None,
+        *,
+        result_type: type[Any] | None = None,
+        stream: Literal[True],
+        stream_intermediate_steps: bool = False,
+        **arguments: Unpack[RunArguments[AgentDepsT]],
     ) -> SyncRunEvents: ...
 
     @overload
@@ -249,7 +264,8 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         *,
         result_type: type[OtherDataT],
         stream: Literal[False] = False,
-        **options: Any,
+        stream_intermediate_steps: bool = False,
+        **arguments: Unpack[RunArguments[AgentDepsT]],
     ) -> AgentRunResult[OtherDataT]: ...
 
     @overload
@@ -257,9 +273,10 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         self,
         user_prompt: Prompt | None = None,
         *,
-        deps: AgentDepsT = ...,
+        result_type: None = None,
         stream: Literal[False] = False,
-        **options: Any,
+        stream_intermediate_steps: bool = False,
+        **arguments: Unpack[RunArguments[AgentDepsT]],
     ) -> AgentRunResult[ResultDataT]: ...
 
     def run_sync(
@@ -284,14 +301,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         user_prompt: Prompt,
         *,
         result_type: None = None,
-        message_history: Sequence[ModelMessage] | None = None,
-        model: Model | str | None = None,
-        deps: AgentDepsT = ...,
-        model_settings: ModelSettings | None = None,
-        usage_limits: UsageLimits | None = None,
-        usage: Usage | None = None,
-        infer_name: bool = True,
-        run_timeout: float | None = None,
+        **options: Unpack[RunOptions[AgentDepsT]],
     ) -> AbstractAsyncContextManager[StreamedRunResult[AgentDepsT, ResultDataT]]: ...
 
     @overload
@@ -300,14 +310,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         user_prompt: Prompt,
         *,
         result_type: type[OtherDataT],
-        message_history: Sequence[ModelMessage] | None = None,
-        model: Model | str | None = None,
-        deps: AgentDepsT = ...,
-        model_settings: ModelSettings | None = None,
-        usage_limits: UsageLimits | None = None,
-        usage: Usage | None = None,
-        infer_name: bool = True,
-        run_timeout: float | None = None,
+        **options: Unpack[RunOptions[AgentDepsT]],
     ) -> AbstractAsyncContextManager[StreamedRunResult[AgentDepsT, OtherDataT]]: ...
 
     @asynccontextmanager
@@ -346,14 +349,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         user_prompt: Prompt,
         *,
         result_type: None = None,
-        message_history: Sequence[ModelMessage] | None = None,
-        model: Model | str | None = None,
-        deps: AgentDepsT = ...,
-        model_settings: ModelSettings | None = None,
-        usage_limits: UsageLimits | None = None,
-        usage: Usage | None = None,
-        infer_name: bool = True,
-        run_timeout: float | None = None,
+        **options: Unpack[RunOptions[AgentDepsT]],
     ) -> AbstractAsyncContextManager[AgentRun[AgentDepsT, ResultDataT]]: ...
 
     @overload
@@ -362,14 +358,7 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
         user_prompt: Prompt,
         *,
         result_type: type[OtherDataT],
-        message_history: Sequence[ModelMessage] | None = None,
-        model: Model | str | None = None,
-        deps: AgentDepsT = ...,
-        model_settings: ModelSettings | None = None,
-        usage_limits: UsageLimits | None = None,
-        usage: Usage | None = None,
-        infer_name: bool = True,
-        run_timeout: float | None = None,
+        **options: Unpack[RunOptions[AgentDepsT]],
     ) -> AbstractAsyncContextManager[AgentRun[AgentDepsT, OtherDataT]]: ...
 
     @asynccontextmanager
@@ -403,29 +392,6 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
             else:
                 run.close()
 
-    _instrument_all: ClassVar[InstrumentationSettings | bool] = False
-
-    @staticmethod
-    def instrument_all(instrument: InstrumentationSettings | bool = True) -> None:
-        """Tell every agent whose own `instrument` is None."""
-        Agent._instrument_all = instrument
-
-    @staticmethod
-    def is_user_prompt_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[UserPromptNode[T, S]]:
-        return isinstance(node, UserPromptNode)
-
-    @staticmethod
-    def is_model_request_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[ModelRequestNode[T, S]]:
-        return isinstance(node, ModelRequestNode)
-
-    @staticmethod
-    def is_call_tools_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[CallToolsNode[T, S]]:
-        return isinstance(node, CallToolsNode)
-
-    @staticmethod
-    def is_end_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[End[S]]:
-        return isinstance(node, End)
-
     def print_response(self, user_prompt: Prompt | None = None, *, stream: bool = False, **options: Any) -> None:
         """Run and print the answer with rich; `markdown`, `show_time` and `console` as in `pprint_run_response`.
 
@@ -452,75 +418,6 @@ class Agent(Registered[AgentDepsT], Overridable, Generic[AgentDepsT, ResultDataT
             await self.model.aclose()
 
     # --- inside ---
-
-    async def _finish(self, asked: Asked) -> AgentRunResult[ResultDataT]:
-        """Run to the end without streaming, from the same events."""
-        record = self._record(asked, stream=False)
-        run = record.run
-        events = RunEvents(record, steps=False)
-        async for _ in events:
-            pass
-        assert run.result is not None
-        whole = record.whole(run.result.data, RunEvent.run_response, finish_reason=record.finish_reason)
-        known = {each.name: getattr(whole, each.name) for each in dataclasses.fields(whole)}
-        return AgentRunResult(**known, _result_tool_name=run.result.tool_name)
-
-    def _record(self, asked: Asked, *, stream: bool) -> Record:
-        run = self._start(asked, stream=stream)
-        return Record(run, self.agent_id, asked.session_id or self.session_id, added=asked.added)
-
-    def _start(self, asked: Asked, *, stream: bool) -> Run[ResultDataT]:
-        override = self._overridden()
-        result = self._result_schema
-        if asked.result_type is not None:
-            if self._validators:
-                raise UserError("Cannot set a custom run `result_type` when the agent has result validators")
-            result = ResultSchema.build(asked.result_type, self._result_tool_name, self._result_tool_description)
-        for name in result.tools.keys() & self._function_tools.keys():
-            raise UserError(f"Tool name conflicts with result schema name: {name!r}")
-        model = instrumented(
-            self._model(asked.model, override.model),
-            Agent._instrument_all if self.instrument is None else self.instrument,
-        )
-        plan = Plan(
-            prompt=asked.prompt,
-            model=model,
-            deps=asked.deps if isinstance(override.deps, Unset) else override.deps,
-            settings=merge_model_settings(self.model_settings, asked.settings),
-            limits=asked.limits or UsageLimits(),
-            result=result,
-            tools=cast("dict[str, Tool[Any]]", dict(self._function_tools)),
-            system_prompts=tuple(self._system_prompts),
-            instructions=tuple(self._instructions),
-            validators=tuple(self._validators),
-            end_strategy=self.end_strategy,
-            result_retries=self._result_retries,
-            tool_timeout=self._tool_timeout,
-            stream=stream,
-            again=self._again if asked.retries is None else dataclasses.replace(self._again, retries=asked.retries),
-            tool_call_limit=self._tool_call_limit,
-            agent=self,
-            run_timeout=self._run_timeout if asked.run_timeout is None else asked.run_timeout,
-            tracer=tracer_of(model),
-        )
-        run: Run[ResultDataT] = Run(
-            plan, history_of_run(asked.history), Usage() if asked.usage is None else asked.usage, self.name
-        )
-        return run
-
-    def _model(self, given: Model | str | None, overriding: Any) -> Model:
-        """The model of a run. There must be one also where it is overridden: what a test runs should run outside it."""
-        if not isinstance(overriding, Unset):
-            if given is None and self.model is None:
-                raise UserError(f"{NO_MODEL} (Even when `override(model=...)` is customizing the model that is called)")
-            return infer_model(overriding)
-        if given is not None:
-            return infer_model(given)
-        if self.model is None:
-            raise UserError(NO_MODEL)
-        if isinstance(self.model, str):  # deferred; kept, so that its connections are
-            self.model = infer_model(self.model)
-        return self.model
 
     def _infer_name(self, frame: FrameType) -> None:
         """Take the name of the caller's variable this agent is bound to."""

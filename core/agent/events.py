@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import time
 from typing import Any
 
 from core.agent._run import LoopEvent, ResponseEnded, Run, RunEnded
 from core.agent.extra import ReasoningStep, RunResponseExtraData
-from core.agent.response import RunEvent, RunResponse, call_line, metric_lists, metrics_of
+from core.agent.response import RunEvent, RunResponse, args_of, call_line, metric_lists, metrics_of
 from core.messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
@@ -33,16 +33,30 @@ from core.models.usage import Usage
 __all__ = ["RunEvents"]
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the responses of a run are labelled with, for whoever keeps them."""
+
+    agent_id: str
+    session_id: str | None
+    session_name: str | None
+    user_id: str | None
+
+
 class Record:
-    """What is known of a run so far, in the shape of a `RunResponse`: its text, tools and metrics."""
+    """What is known of a run so far, in the shape of a `RunResponse`: its text, tools and metrics.
+
+    shows_calls: the calls of tools stand in the text, unless the run comes to something else than text.
+    """
 
     def __init__(
-        self, run: Run[Any], agent_id: str, session_id: str | None, *, added: Sequence[ModelMessage] = ()
+        self, run: Run[Any], labels: Labels, *, added: Sequence[ModelMessage] = (), shows_calls: bool = False
     ) -> None:
         self.run = run
         self.added = added
-        self.agent_id = agent_id
-        self.session_id = session_id
+        self.labels = labels
+        self._shows_calls = shows_calls and not run.plan.result.tools
+        self._call_lines: list[str] = []
         self.model = run.plan.model.model_name
         self.created_at = int(time())
         self.tools: list[dict[str, Any]] = []
@@ -63,7 +77,20 @@ class Record:
 
     def begin_text(self) -> None:
         """The next piece of text begins a part of its own."""
-        self._between = "\n\n" if self._text else ""
+        said = self._text[-1] if self._text else ""
+        self._between = "\n\n" if said and not said.endswith(tuple(self._call_lines[-1:])) else ""
+
+    def add_call(self, line: str) -> str:
+        """Take in that a tool is called; what to show for it is given back, "" if calls are not shown."""
+        if not self._shows_calls:
+            return ""
+        self.begin_text()
+        self._call_lines.append(f" - Running: {line}\n\n")
+        return self.add_text(self._call_lines[-1])
+
+    def content(self, data: Any) -> Any:
+        """What the result of the run is shown as: below the calls that it took, if they are shown."""
+        return "".join([*self._call_lines, data]) if self._call_lines else data
 
     def add_text(self, text: str) -> str:
         """Take a piece of text in; what to show for it is given back."""
@@ -76,10 +103,7 @@ class Record:
         self._thinking.append(text)
 
     def start_call(self, call: ToolCallPart) -> str:
-        try:
-            args: Any = call.args_as_dict()
-        except ValueError:
-            args = call.args
+        args = args_of(call)
         entry = {
             "content": None,
             "tool_call_id": call.tool_call_id,
@@ -112,15 +136,17 @@ class Record:
 
     def response(self, content: Any, event: RunEvent = RunEvent.run_response) -> RunResponse:
         """An event with `content`, and what is known so far."""
-        found = self.run.findings
+        found, labels = self.run.findings, self.labels
         return RunResponse(
             content=content,
             event=event.value,
             messages=self.run.messages,
             model=self.model,
             run_id=self.run.run_id,
-            agent_id=self.agent_id,
-            session_id=self.session_id,
+            agent_id=labels.agent_id,
+            session_id=labels.session_id,
+            session_name=labels.session_name,
+            user_id=labels.user_id,
             tools=self.tools or None,
             images=found.images or None,
             videos=found.videos or None,
@@ -314,7 +340,7 @@ class RunEvents(AsyncIterator[RunResponse]):
         data = record.run.result.data
         self._over = True
         streamed = isinstance(data, str) and not record.run.plan.validators
-        content = record.text() if streamed else data
+        content = record.text() if streamed else record.content(data)
         self.run_response = record.whole(content, RunEvent.run_completed, finish_reason=record.finish_reason)
         if not isinstance(data, str):
             yield replace(record.response(data), content_type=type(data).__name__)
@@ -350,6 +376,8 @@ class RunEvents(AsyncIterator[RunResponse]):
                     yield record.response(record.add_text(text))
             case FunctionToolCallEvent():
                 line = record.start_call(event.part)
+                if shown := record.add_call(line):
+                    yield record.response(shown)
                 if steps:
                     yield record.response(line, RunEvent.tool_call_started)
             case FunctionToolResultEvent():

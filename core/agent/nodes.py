@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeGuard
 
 import pydantic
 from typing_extensions import TypeVar
@@ -39,6 +39,8 @@ from core.models.usage import Usage
 __all__ = ["AgentRun", "AgentStream", "CallToolsNode", "End", "ModelRequestNode", "UserPromptNode"]
 
 ResultDataT = TypeVar("ResultDataT", default=str, covariant=True)
+T = TypeVar("T")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,26 @@ AgentNode: TypeAlias = (
     | ModelRequestNode[AgentDepsT, ResultDataT]
     | CallToolsNode[AgentDepsT, ResultDataT]
 )
+
+
+class TellsNodes:
+    """The part of an agent that type checkers ask of which kind a node is."""
+
+    @staticmethod
+    def is_user_prompt_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[UserPromptNode[T, S]]:
+        return isinstance(node, UserPromptNode)
+
+    @staticmethod
+    def is_model_request_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[ModelRequestNode[T, S]]:
+        return isinstance(node, ModelRequestNode)
+
+    @staticmethod
+    def is_call_tools_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[CallToolsNode[T, S]]:
+        return isinstance(node, CallToolsNode)
+
+    @staticmethod
+    def is_end_node(node: AgentNode[T, S] | End[S]) -> TypeGuard[End[S]]:
+        return isinstance(node, End)
 
 
 class AgentStream(Generic[AgentDepsT, ResultDataT]):

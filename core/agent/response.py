@@ -16,7 +16,7 @@ import pydantic
 import pydantic_core
 
 from core.agent.extra import MessageContext, RunResponseExtraData
-from core.messages import ModelMessage, ModelMessagesTypeAdapter
+from core.messages import ModelMessage, ModelMessagesTypeAdapter, ToolCallPart
 from core.models.usage import Usage
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class RunResponse:
     `finish_reason` of a RunCompleted.   extra_data, context: what was looked up, and the like (`core.agent.extra`).
     images, videos, audio: what tools handed over.   thinking: what the model thought aloud.
     response_audio, citations: None, as no provider here gives them.   created_at: seconds since the epoch.
+    session_name, user_id: as the agent or the run was told.
     """
 
     content: Any | None = None
@@ -89,6 +90,8 @@ class RunResponse:
     context: list[MessageContext] | None = None
     extra_data: RunResponseExtraData | None = None
     created_at: int = field(default_factory=lambda: int(time()))
+    session_name: str | None = None
+    user_id: str | None = None
     _run: Run[Any] | _Past | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -145,6 +148,14 @@ def _jsonable(name: str, value: Any) -> Any:
     if isinstance(value, RunResponseExtraData):
         return value.to_dict()
     return pydantic_core.to_jsonable_python(value, fallback=repr, bytes_mode="base64")
+
+
+def args_of(call: ToolCallPart) -> Any:
+    """The arguments of a tool call: an object, or what the model wrote where it is none."""
+    try:
+        return call.args_as_dict()
+    except ValueError:
+        return call.args
 
 
 def call_line(name: str, args: Any) -> str:

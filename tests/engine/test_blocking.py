@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import io
+import re
 import subprocess
 import sys
 from types import ModuleType
@@ -84,7 +85,7 @@ def test_responses_are_printed_in_a_frame() -> None:
     assert "│ bold text" in printed(agent.run("x"), markdown=True)
     stream = agent.run("x", stream=True, stream_intermediate_steps=True)
     shown = printed(stream, markdown=True, show_time=True)
-    assert "bold text" in shown and "(0.0s)" in shown
+    assert "bold text" in shown and re.search(r"\(\d+\.\ds\)", shown)
     assert '"name": "a"' in printed(Agent(TestModel(), result_type=City).run("x"))
 
 

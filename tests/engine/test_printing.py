@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 from typing import Any
 
 import pydantic
@@ -66,7 +67,8 @@ def test_the_time_stands_in_a_column_of_its_own() -> None:
     assert "│ Response │ Hello │\n│ (1.2s)   │       │" in printed(response, show_time=True)
     assert "Response" not in printed(RunResponse("Hello"), show_time=True)
     stream = Agent(Scripted(["Hel", "lo"])).run("x", stream=True)
-    assert "│ Response │ Hello │\n│ (0.0s)   │       │" in printed(stream, show_time=True)
+    shown = re.sub(r"\(\d\.\ds\)", "(0.0s)", printed(stream, show_time=True))  # how long depends on the machine
+    assert "│ Response │ Hello │\n│ (0.0s)   │       │" in shown
 
 
 def test_a_stream_is_shown_as_far_as_it_is_there() -> None:

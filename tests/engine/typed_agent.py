@@ -9,7 +9,8 @@ from typing import assert_type
 from pydantic import BaseModel
 
 from core import Agent, AgentRunResult, ModelRetry, RunContext, StreamedRunResult, Tool
-from core.agent import AgentRun, AgentStream, FinalResult, ModelRequestNode, RunEvents
+from core.agent import AgentRun, AgentStream, FinalResult, ModelRequestNode, RunEvents, SyncRunEvents
+from core.blocking import Agent as BlockingAgent
 from core.tools import ToolDefinition
 
 
@@ -26,6 +27,14 @@ plain = Agent("test")
 assert_type(plain, Agent[None, str])
 typed = Agent("test", deps_type=Deps, result_type=City)
 assert_type(typed, Agent[Deps, City])
+assert_type(Agent("test", response_model=City), Agent[None, City])
+assert_type(Agent("test", response_model=City, deps_type=Deps), Agent[Deps, City])
+assert_type(BlockingAgent("test", response_model=City, retries=2), BlockingAgent[None, City])
+assert_type(BlockingAgent("test", response_model=City).run("x").data, City)
+assert_type(BlockingAgent("test").run("x", result_type=int).data, int)
+assert_type(BlockingAgent("test").run("x", stream=True), SyncRunEvents)
+Agent("test", retrys=2)  # type: ignore[call-overload]
+Agent("test", storage="sqlite")  # type: ignore[call-overload]
 
 
 async def results() -> None:
@@ -64,6 +73,8 @@ async def shown(stream: StreamedRunResult[Deps, City], agent: Agent[Deps, City])
 async def wrong_deps() -> None:
     await typed.run("x", deps=7)  # type: ignore[call-overload]
     typed.run_stream("x", deps="Ada")  # type: ignore[call-overload]
+    typed.run_sync("x", deps="Ada")  # type: ignore[call-overload]
+    typed.run_sync("x", deps=Deps("Ada"), modell="test")  # type: ignore[call-overload]
 
 
 @typed.system_prompt
