@@ -14,7 +14,20 @@ import re
 import unicodedata
 from typing import Final
 
-from core.replies.nodes import Block, Code, Emphasis, Formula, Heading, Inline, Inlines, List, Paragraph, Styled, Table
+from core.replies.nodes import (
+    Block,
+    Code,
+    Emphasis,
+    Formula,
+    Heading,
+    Inline,
+    Inlines,
+    List,
+    Paragraph,
+    Quote,
+    Styled,
+    Table,
+)
 from core.replies.tables import aligned, listed
 from core.replies.writing import AtMargin, Writer
 
@@ -96,7 +109,8 @@ class MarkdownBlock(Writer):
 
     def apart(self, before: Block, after: Block) -> bool:
         """Standard markdown takes the next line for more of the same paragraph."""
-        begins = isinstance(after, (Code, Formula, Heading)) or (isinstance(after, List) and after.first in (None, 1))
+        begins = isinstance(after, (Code, Formula, Heading, Quote))
+        begins = begins or (isinstance(after, List) and after.first in (None, 1))
         return not (isinstance(before, Paragraph) and begins)
 
 

@@ -7,14 +7,14 @@ Every message carries the Segment twice, each time all of it:
 - blocks: `markdown`, which Slack itself lays out (headings, nested lists, code with a language), and for the first
   table its own `table` block between two of those.
 
-In a `markdown` block the writer's own source is kept where it is safe and Slack shows it rightly; the rest is written
-anew from the parse. How each is made safe stands in `_writers.py`. A message is rendered anew from the whole Segment
-for every edit, so a token that a stream cut in two is seen whole; a chunk that has not changed is not parsed again.
+Both are written anew from the parse, never copied: so every emphasis and every list reads the same, whoever wrote it,
+and what a text begins with is written in the same way whatever follows (`outflow` lives by that). How each is made safe
+stands in `_writers.py`. A message is rendered anew from the whole Segment for every edit, so a token that a stream cut
+in two is seen whole; a chunk that has not changed is not parsed again.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -24,7 +24,7 @@ from adapters.slack.controls import control_blocks
 from core.chat import Segment
 from core.replies.healing import healed
 from core.replies.markdown import References, parse, references_of
-from core.replies.nodes import Blocks, Code, Table
+from core.replies.nodes import Blocks, Table
 from core.replies.outline import Chunk, chunks
 
 Block = Json
@@ -32,14 +32,6 @@ Block = Json
 _REMEMBERED = 4096
 _REMEMBERED_TEXTS = 64
 """A text is measured, and shown twice in one message, within a moment."""
-_NEEDS_WRITING = re.compile(
-    r"[<$\\|]|\]\(|\]:|\]\[|!\[|\[\^|&[#a-zA-Z]"
-    r"|[*_~][^\x00-\x7f]|[^\x00-\x7f][*_~]"  # emphasis in scripts without spaces
-    r"|\d\)?\*\w|\w\*\d"  # products
-    r"|```|~~~"  # code in lists
-    r"|^ {0,3}(?:=+|-+)[ \t]*$",  # headings underlined
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +128,7 @@ def _chunk(chunk: Chunk, references: References) -> Rendered:
     lead, tail = _margin(source)
     words = with_lone_marks("\n".join(Mrkdwn().lines(blocks)), source)
     text = f"{lead}{words}{tail}"
-    if (len(blocks) == 1 and isinstance(blocks[0], Code)) or _NEEDS_WRITING.search(source):
-        pieces = _written(blocks, lead, tail)
-    else:
-        pieces = (Piece(source),)
+    pieces = _written(blocks, lead, tail)
     return Rendered(text, pieces, max(_bytes(text), sum(piece.size for piece in pieces)))
 
 
