@@ -5,7 +5,7 @@ while it lives. So it is used for as long as the Segment does nothing but grow, 
 message, as soon as anything else is wanted: then the stream is ended and the message goes on by chat.update, which
 can show everything. Nobody sees a seam, nothing is lost, and what is shown never depends on the stream's luck.
 
-    growing    append what is settled (`outflow`), and the cards of the tools (`tasks`)
+    growing    append what is settled (`outflow`), words and tables, and the cards of the tools (`tasks`)
     finished   stopStream with the rest and with the blocks below it
     given up   end it, and let the caller edit: a link came, the text was changed, it grows too old or too big, Slack
                has ended it (message_not_in_streaming_state), or an answer was lost, so that nobody knows what it shows
@@ -32,7 +32,7 @@ from typing import Any, Literal
 
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
 from adapters.slack.limits import APPEND, STOP, STREAMS
-from adapters.slack.markdown import Block, message
+from adapters.slack.markdown import Block, blocks_of, message
 from adapters.slack.marker import marker
 from adapters.slack.outflow import Outflow, has_link, is_open
 from adapters.slack.place import Place
@@ -122,9 +122,9 @@ class Streams:
         told = self._told.get(_turn_of(key), ())
         stream = _Stream(MessageRef("", ""), placement.thread_id, key, _now(), TaskCards(_now(), told))
         text, cards = self._growth(stream, segment, begins=True)
-        if (not text and not cards) or not await self._has_stop_button(place):
+        if not (chunks := _chunks(text, cards)) or not await self._has_stop_button(place):
             return None
-        args = {"channel": place.channel, "thread_ts": place.thread_ts, "chunks": _chunks(text, cards)} | recipient
+        args = {"channel": place.channel, "thread_ts": place.thread_ts, "chunks": chunks} | recipient
         if not self._take_start():
             return None
         try:
@@ -242,8 +242,10 @@ class Streams:
         _keep(self._not_before, where, _now() + wait)
         log.info("slack.stream.not_begun", extra={"channel_id": place.channel, "reason": str(error)})
 
-    def _growth(self, stream: _Stream, segment: Segment, *, begins: bool = False) -> tuple[str | None, list[Chunk]]:
-        """What `segment` adds to the stream: text, None where it does not go on from what is there, and cards.
+    def _growth(
+        self, stream: _Stream, segment: Segment, *, begins: bool = False
+    ) -> tuple[list[Block] | None, list[Chunk]]:
+        """What `segment` adds to the stream: text and tables, None where they go on from something else; and cards.
 
         begins: something has to be shown, be it half a word.
         """
@@ -268,15 +270,14 @@ class Streams:
 
     async def _finish(self, stream: _Stream, segment: Segment) -> bool:
         """End the stream with what is left of `segment`, provided that it then shows what an edit would."""
-        rest = stream.outflow.more(segment.text, ended=True)
+        rest = stream.outflow.more(segment.text, ended=True) if segment.text.strip() else None
         cards = stream.cards.closing(segment, _now())
-        below = _below(segment, stream.outflow.sent + (rest or ""))
-        if rest is None or below is None or has_link(segment.text) or not self._lasts(stream, rest, cards):
+        if rest is None or has_link(segment.text) or not self._lasts(stream, rest, cards):
             return await self._give_up(stream)
         args: dict[str, Any] = {"channel": stream.ref.channel, "ts": stream.ref.message, "metadata": marker(stream.key)}
         if chunks := _chunks(rest, cards):
             args["chunks"] = chunks
-        if below:
+        if below := _below(segment):
             args["blocks"] = below
         try:
             await self._send(STOP, args)
@@ -288,7 +289,9 @@ class Streams:
         self._forget(stream)
         return True
 
-    async def _append_meanwhile(self, stream: _Stream, rest: str, cards: list[Chunk], exc: BaseException) -> None:
+    async def _append_meanwhile(
+        self, stream: _Stream, rest: list[Block], cards: list[Chunk], exc: BaseException
+    ) -> None:
         """Streams may be ended less often than added to: whoever waits for the end of an answer shall not notice."""
         if not isinstance(surface_error(STOP, exc), RateLimited) or not (rest or cards):
             return
@@ -300,7 +303,7 @@ class Streams:
         else:
             self._mark_sent(stream, rest, cards)
 
-    def _lasts(self, stream: _Stream, text: str, cards: list[Chunk]) -> bool:
+    def _lasts(self, stream: _Stream, text: list[Block], cards: list[Chunk]) -> bool:
         """Whether the stream can be relied on, for one more call at least."""
         if stream.doubtful or stream.stopped or _now() - stream.began >= MOST_AGE_S:
             return False
@@ -342,10 +345,10 @@ class Streams:
         else:
             self._at_work.pop(thread, None)
 
-    def _mark_sent(self, stream: _Stream, text: str | None, cards: list[Chunk]) -> None:
-        stream.outflow.mark_sent(text or "")
+    def _mark_sent(self, stream: _Stream, text: list[Block] | None, cards: list[Chunk]) -> None:
+        stream.outflow.mark_sent(text or [])
         stream.cards.mark_sent(cards)
-        stream.size += _size(text or "", cards)
+        stream.size += _size(text or [], cards)
         _keep(self._told, _turn_of(stream.key), stream.cards.told)
 
     def _forget(self, stream: _Stream) -> None:
@@ -375,27 +378,28 @@ def _is_direct(place: Place) -> bool:
     return place.channel.startswith("D")
 
 
-def _below(segment: Segment, shown: str) -> list[Block] | None:
-    """The blocks below the text of `segment`; None unless the text itself is shown by an edit just as it is `shown`."""
+def _below(segment: Segment) -> list[Block]:
+    """The blocks below the text of `segment`."""
     _, blocks = message(segment)
-    if not blocks or blocks[0]["type"] != "markdown" or not _reads_alike(str(blocks[0]["text"]), shown):
-        return None
-    return None if any(block["type"] == "markdown" for block in blocks[1:]) else blocks[1:]
+    return blocks[len(blocks_of(segment.text)) :]
 
 
-def _reads_alike(one: str, other: str) -> bool:
-    """Whether two texts differ in nothing but white space at the ends of lines."""
-    return [line.rstrip() for line in one.strip().split("\n")] == [line.rstrip() for line in other.strip().split("\n")]
-
-
-def _chunks(text: str | None, cards: list[Chunk]) -> list[Chunk]:
+def _chunks(text: list[Block] | None, cards: list[Chunk]) -> list[Chunk]:
     """Text goes before new cards; a card that is there already changes where it is."""
-    words: list[Chunk] = [{"type": "markdown_text", "text": text}] if text else []
-    return words + cards
+    return [_chunk(block) for block in text or ()] + cards
 
 
-def _size(text: str, cards: list[Chunk]) -> int:
-    return len(text.encode()) + sum(len(json.dumps(card).encode()) for card in cards)
+def _chunk(block: Block) -> Chunk:
+    if block["type"] == "markdown":
+        return {"type": "markdown_text", "text": block["text"]}
+    return {"type": "blocks", "blocks": [block]}
+
+
+def _size(text: list[Block], cards: list[Chunk]) -> int:
+    """As Slack counts, as far as peers have measured it: the bytes of words, and those of all else as JSON."""
+    words = sum(len(str(block["text"]).encode()) for block in text if block["type"] == "markdown")
+    others = [_chunk(block) for block in text if block["type"] != "markdown"] + cards
+    return words + sum(len(json.dumps(chunk).encode()) for chunk in others)
 
 
 def _keep(kept: OrderedDict[Any, Any], key: object, value: object) -> None:  # Any: one rule for all of them

@@ -40,6 +40,11 @@ def healed(text: str) -> str:
     return head + _healed_block(last)
 
 
+def only_marks(line: str) -> bool:
+    """Whether `line` is nothing but marks so far: of an item, a heading, a line across, a fence, a row."""
+    return _ONLY_MARKS.fullmatch(line) is not None
+
+
 def _healed_block(block: str) -> str:
     lines = block.removesuffix("\n").split("\n")
     ended = block.endswith("\n")
@@ -51,7 +56,7 @@ def _healed_block(block: str) -> str:
         return block  # code within a list or a quotation, closed by whoever cut the text
     if outline.table and is_table_rule(lines[-1]):
         return block
-    if not ended and _ONLY_MARKS.fullmatch(lines[-1]):
+    if not ended and only_marks(lines[-1]):
         lines.pop()
         ended = bool(lines)
     if not lines:
