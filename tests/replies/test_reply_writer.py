@@ -5,92 +5,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from core.replies import (
-    Attachment,
-    Controls,
     Draft,
-    Layout,
     Limits,
     LocalBudget,
     MessageFrozen,
-    MessageGone,
     MessageRef,
     NotPermitted,
     PlacementGone,
-    Rate,
-    RateBudget,
     RateLimited,
-    Reply,
     SegmentRejected,
-    Standing,
-    SurfaceError,
-    SurfaceUnavailable,
     Window,
 )
 from core.replies.recovery import GiveUp
-from core.replies.reply import REFUSED_NOTICE, Delivery
+from core.replies.reply import REFUSED_NOTICE
 from tests.replies.scripted_surface import (
-    LOST_AFTER,
     LOST_BEFORE,
-    PLACEMENT,
     Fault,
     Posted,
     ScriptedSurface,
     in_virtual_time,
 )
-
-AMPLE = Rate(50, 50)
-WIDE = Limits(200, len, 1.0)
-
-
-def make_reply(
-    surface: ScriptedSurface,
-    noted: list[list[str]] | None = None,
-    shown: Sequence[MessageRef] = (),
-    budget: RateBudget | None = None,
-    again: bool = False,
-) -> Reply:
-    async def posted(standing: Standing) -> None:
-        if noted is not None:
-            noted.append([ref.message for ref in standing.refs])
-
-    return Reply(
-        surface,
-        PLACEMENT,
-        budget or LocalBudget(),
-        key="turn",
-        controls=Controls(stop="STOP"),
-        posted=posted,
-        standing=Standing(tuple(shown)),
-        again=again,
-    )
-
-
-@asynccontextmanager
-async def writing(reply: Reply) -> AsyncIterator[asyncio.Task[Delivery]]:
-    task = asyncio.create_task(reply.run(), name="writing")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def say(reply: Reply, words: int, every_s: float = 0.05, start: str = "") -> str:
-    """Stream `words` words and return what was said."""
-    text = start
-    for number in range(words):
-        text += f"word{number} "
-        reply.show(Draft(text))
-        await asyncio.sleep(every_s)
-    return text
+from tests.replies.writing import AMPLE, WIDE, make_reply, say, writing
 
 
 def test_the_first_text_is_shown_within_150_ms_of_the_first_delta() -> None:
@@ -326,60 +265,6 @@ def test_a_late_draft_after_the_final_one_is_dropped() -> None:
     in_virtual_time(story)
 
 
-def test_a_post_whose_answer_was_lost_is_looked_for_and_not_doubled() -> None:
-    """A timeout says nothing about whether the message stands there."""
-
-    async def story() -> None:
-        noted: list[list[str]] = []
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([LOST_AFTER, LOST_BEFORE]))
-        reply = make_reply(surface, noted)
-        async with writing(reply) as task:
-            reply.show(Draft("hello", final=True))
-            assert await task == "shown"
-        assert surface.texts == ["hello"]
-        assert [call.operation for call in surface.calls][:3] == ["post", "find", "find"]
-        assert noted == [["m0"]]
-
-    in_virtual_time(story)
-
-
-def test_a_post_that_did_not_arrive_is_repeated() -> None:
-    """Looked for, not found: then it is safe to post again."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([LOST_BEFORE, None, LOST_BEFORE, None]))
-        reply = make_reply(surface)
-        async with writing(reply) as task:
-            reply.show(Draft("hello", final=True))
-            assert await task == "shown"
-        assert surface.texts == ["hello"]
-        assert [call.operation for call in surface.calls] == ["post", "find", "post", "find", "post"]
-
-    in_virtual_time(story)
-
-
-def test_a_lost_post_is_found_also_when_another_message_was_deleted_meanwhile() -> None:
-    """The name under which a post is looked for must not depend on what happens to other messages."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
-        reply = make_reply(surface)
-        async with writing(reply) as task:
-            first = "a" * 190 + "\n"
-            reply.show(Draft(first))
-            await surface.until(lambda s: len(s.messages) == 1)
-            lost = iter([LOST_AFTER])
-            surface.rules = lambda operation, _, __: next(lost, None) if operation == "post" else None
-            reply.show(Draft(first + "b" * 50))
-            await surface.until(lambda s: len(s.messages) == 2)
-            surface.messages["m0"].deleted = True
-            reply.show(Draft("z" + first[1:] + "b" * 50, final=True))  # the first message has to change, too
-            assert await task == "shown"
-        assert sorted(surface.texts) == ["b" * 50, "z" + "a" * 189 + "\n"]
-
-    in_virtual_time(story)
-
-
 def test_an_answer_deleted_in_the_middle_goes_on_in_a_new_message_once() -> None:
     """Scenario 15: whoever asked gets the rest, and who deletes that as well wins."""
 
@@ -522,280 +407,5 @@ def test_a_platform_that_never_answers_does_not_hold_the_session_for_ever() -> N
             reply.show(Draft("hello", final=True))
             assert await task == "undeliverable"
         assert 590 < asyncio.get_running_loop().time() < 640
-
-    in_virtual_time(story)
-
-
-def test_cancelling_during_a_post_leaves_nothing_running_and_notes_the_message() -> None:
-    """What was sent must be known to whoever takes over."""
-
-    async def story() -> None:
-        noted: list[list[str]] = []
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, latency_s=2.0)
-        reply = make_reply(surface, noted)
-        task = asyncio.create_task(reply.run())
-        reply.show(Draft("hello"))
-        await asyncio.sleep(1)
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled()
-        assert surface.texts == ["hello"]
-        assert noted == [["m0"]]
-
-    in_virtual_time(story)
-
-
-def test_cancelling_during_a_call_that_hangs_ends_within_the_bound() -> None:
-    """A platform that hangs must not hold up a shutdown."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, latency_s=1000.0)
-        reply = make_reply(surface)
-        task = asyncio.create_task(reply.run())
-        reply.show(Draft("hello"))
-        await asyncio.sleep(1)
-        task.cancel()
-        await asyncio.wait([task])
-        await asyncio.sleep(0)
-        assert asyncio.get_running_loop().time() < 7
-
-    in_virtual_time(story)
-
-
-def test_cancelling_twice_leaves_nothing_running() -> None:
-    """A second cancellation must not part the writer from the call it waits for."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, latency_s=1000.0)
-        reply = make_reply(surface)
-        task = asyncio.create_task(reply.run())
-        reply.show(Draft("hello"))
-        await asyncio.sleep(1)
-        task.cancel()
-        await asyncio.sleep(1)
-        task.cancel()
-        await asyncio.wait([task])
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-    in_virtual_time(story)
-
-
-def test_another_attempt_goes_on_in_the_messages_of_the_first() -> None:
-    """A worker died after it had posted two messages: the answer ends up in these, without a third."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
-        text = "x" * 150 + "\n" + "y" * 150
-        first = make_reply(surface)
-        async with writing(first):
-            first.show(Draft(text))
-            await surface.until(lambda s: len(s.messages) == 2)
-        second = make_reply(surface, shown=[MessageRef("C1", "m0"), MessageRef("C1", "m1")])
-        async with writing(second) as task:
-            second.show(Draft(text + " z", final=True))
-            assert await task == "shown"
-        assert "".join(surface.texts) == text + " z"
-        assert len(surface.messages) == 2
-
-    in_virtual_time(story)
-
-
-def test_another_attempt_finds_the_message_that_the_first_could_not_note() -> None:
-    """The worker was killed between the platform's effect and the note of it: no second copy may appear."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([LOST_AFTER]))
-        first = make_reply(surface)
-        async with writing(first):
-            first.show(Draft("hello"))
-            await surface.until(lambda s: len(s.messages) == 1)
-        second = make_reply(surface, again=True)
-        async with writing(second) as task:
-            second.show(Draft("hello again", final=True))
-            assert await task == "shown"
-        assert surface.texts == ["hello again"]
-
-    in_virtual_time(story)
-
-
-def test_a_post_that_was_clearly_refused_is_not_looked_for() -> None:
-    """Looking costs a call of a budget that is short already."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE, faults=iter([Fault(RateLimited("ratelimited", 1.0))]))
-        reply = make_reply(surface)
-        async with writing(reply) as task:
-            reply.show(Draft("hello", final=True))
-            assert await task == "shown"
-        assert [call.operation for call in surface.calls] == ["post", "post"]
-
-    in_virtual_time(story)
-
-
-def test_messages_that_a_shorter_answer_does_not_need_are_taken_away() -> None:
-    """A second attempt may be shorter: the tail of the first one must not stand there."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
-        noted: list[list[str]] = []
-        first = make_reply(surface)
-        async with writing(first) as task:
-            first.show(Draft("x" * 150 + "\n" + "y" * 150, final=True))
-            await task
-        second = make_reply(surface, noted, shown=first.standing.refs)
-        async with writing(second) as task:
-            second.show(Draft("short", final=True))
-            assert await task == "shown"
-        assert surface.texts == ["short"]
-        assert noted[-1] == ["m0"]
-
-    in_virtual_time(story)
-
-
-FILES = (Attachment("plot.png", "image/png", "eA=="), Attachment("answer.md", "text/markdown", "eA==", courtesy=True))
-
-
-def test_files_follow_the_text_and_a_lost_upload_is_not_doubled() -> None:
-    """Each once, in order, also when the answer to an upload was lost."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
-        lost = iter([LOST_AFTER])
-        surface.rules = lambda operation, _, __: next(lost, None) if operation == "upload" else None
-        reply = make_reply(surface)
-        async with writing(reply) as task:
-            reply.show(Draft("Here.", final=True, files=FILES))
-            assert await task == "shown"
-        assert surface.texts == ["Here.", "📎 plot.png", "📎 answer.md"]
-        assert {number: ref.message for number, ref in reply.standing.uploads.items()} == {0: "m1", 1: "m2"}
-
-    in_virtual_time(story)
-
-
-@pytest.mark.parametrize("error", [NotPermitted("missing_scope", "files:write"), SegmentRejected("too large")])
-def test_a_file_that_is_refused_is_named_unless_it_is_a_courtesy(error: SurfaceError) -> None:
-    """The rest of the answer stands, and nothing is tried again."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=WIDE)
-        surface.rules = lambda operation, _, __: Fault(error) if operation == "upload" else None
-        reply = make_reply(surface)
-        async with writing(reply) as task:
-            reply.show(Draft("Here.", final=True, files=FILES))
-            assert await task == "shown"
-        assert surface.texts == ["Here.\n\n⚠️ _`plot.png` could not be attached here._"]
-        assert [call.operation for call in surface.calls].count("upload") == 2
-
-    in_virtual_time(story)
-
-
-ERRORS = [
-    SurfaceUnavailable("500"),
-    RateLimited("ratelimited", 0.5),
-    RateLimited("ratelimited", 7.0),
-    MessageGone("gone"),
-    MessageFrozen("closed"),
-    PlacementGone("locked"),
-    NotPermitted("no"),
-    SegmentRejected("blocked"),
-    SurfaceError("something new"),
-]
-
-
-def faults(errors: Sequence[SurfaceError]) -> st.SearchStrategy[Fault | None]:
-    lost = [LOST_BEFORE, LOST_AFTER, Fault(SurfaceUnavailable("500"), effect=True, seconds=3.0), Fault(seconds=2.0)]
-    return st.sampled_from([None, None, None, *lost, *map(Fault, errors)])
-
-
-DELTAS = st.lists(st.tuples(st.text("ab \n`", min_size=1, max_size=60), st.floats(0, 2)), min_size=1, max_size=12)
-
-
-async def grown(reply: Reply, task: asyncio.Task[Delivery], deltas: list[tuple[str, float]]) -> tuple[str, Delivery]:
-    """Say `deltas`, with their pauses, and the end; the whole text, and what became of it."""
-    text = "-"
-    for delta, pause in deltas:
-        text += delta
-        reply.show(Draft(text))
-        await asyncio.sleep(pause)
-    reply.show(Draft(text + ".", final=True))
-    return text + ".", await task
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(faults([MessageGone("gone"), *ERRORS[1:3]]), max_size=25), DELTAS, st.booleans())
-def test_whatever_fails_the_final_text_is_shown_once(
-    script: list[Fault | None], deltas: list[tuple[str, float]], deleted: bool
-) -> None:
-    """The last state is always reached, in order, by as many messages as it needs, with no second copy of any."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=Limits(100, len, 1.0))
-        queue = iter(script)
-
-        def rule(operation: str, message: str, text: str) -> Fault | None:
-            fault = next(queue, None)
-            if fault is not None and isinstance(fault.error, MessageGone):
-                if operation != "edit" or not deleted:
-                    return None
-                surface.messages[message].deleted = True
-            return fault
-
-        surface.rules = rule
-        reply = make_reply(surface)
-        async with writing(reply) as task:
-            text, delivery = await grown(reply, task, deltas)
-        gone = sum(1 for call in surface.calls if call.failed == "MessageGone")
-        assert delivery == "shown" or gone > 1
-        if delivery == "shown":
-            wanted = [segment.text for segment in Layout(100, len, Controls()).segments(Draft(text, final=True))]
-            assert sorted(surface.texts) == sorted(wanted)
-            lost = gone and any(
-                call.failed == "SurfaceUnavailable" and call.operation == "post" for call in surface.calls
-            )
-            assert surface.texts == wanted or lost  # a post that was lost before the move may stand above what moved
-        assert all(message.stop == "" for message in surface.visible) or delivery == "undeliverable"
-        assert surface.most_in_flight <= 1
-
-    in_virtual_time(story)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(faults(ERRORS), max_size=30),
-    DELTAS,
-    st.sampled_from([None, ERRORS[0], *ERRORS[2:]]),
-    st.sampled_from(["post", "edit"]),
-)
-def test_every_failure_ends_in_the_whole_answer_or_in_a_clear_no(
-    script: list[Fault | None], deltas: list[tuple[str, float]], always: SurfaceError | None, operation: str
-) -> None:
-    """Whatever calls fail in whatever order, and also if one kind of call never works: what is shown reaches the last
-    Draft, with a line in the place of what was refused, or the writer says why not; in a bounded number of calls."""
-
-    async def story() -> None:
-        surface = ScriptedSurface(quota=AMPLE, limits=Limits(100, len, 1.0))
-        queue = iter(script)
-
-        def rule(called: str, message: str, text: str) -> Fault | None:
-            if called == operation and always is not None and surface.calls:
-                return Fault(always)
-            return next(queue, None)
-
-        surface.rules = rule
-        reply = make_reply(surface)
-        async with writing(reply) as task:
-            text, delivery = await grown(reply, task, deltas)
-        if delivery == "shown":
-            wanted = [segment.text for segment in Layout(100, len, Controls()).segments(Draft(text, final=True))]
-            left = [ref.message for ref in reply.standing.refs]
-            shown = [surface.messages[name].text for name in left]
-            assert len(shown) == len(wanted)
-            assert all(one in (REFUSED_NOTICE, two) for one, two in zip(shown, wanted, strict=True))
-            assert reply.given_up is None
-        else:
-            assert reply.given_up is not None and reply.refusal is not None
-        assert len(surface.calls) < 300
-        assert surface.most_in_flight <= 1
 
     in_virtual_time(story)
