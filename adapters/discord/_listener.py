@@ -12,6 +12,14 @@ from typing import Final
 
 import discord
 
+from adapters.discord._body import (
+    DOWN_PREFIX,
+    NO_MENTIONS,
+    RETRY_PREFIX,
+    STOP_PREFIX,
+    SUPPRESS_EMBEDS,
+    UP_PREFIX,
+)
 from adapters.discord._catch_up import Heard, channels_to_read, missed_in
 from adapters.discord._errors import ApiError
 from adapters.discord._gateway import Ears
@@ -29,14 +37,6 @@ from adapters.discord.inbound import (
     to_message,
     to_spot,
     words,
-)
-from adapters.discord.surface import (
-    DOWN_PREFIX,
-    NO_MENTIONS,
-    RETRY_PREFIX,
-    STOP_PREFIX,
-    SUPPRESS_EMBEDS,
-    UP_PREFIX,
 )
 from core.chat import Intake, Message, SurfaceError
 

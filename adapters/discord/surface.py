@@ -15,16 +15,16 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from adapters.discord import _errors as errors
+from adapters.discord._body import NO_MENTIONS, body_of, shows
 from adapters.discord._errors import ApiError, to_surface_error
 from adapters.discord._names import DIRECT, channel_of, link_to
 from adapters.discord._rest import Json, Rest, text_of
 from adapters.discord.inbound import is_persons, said_in
 from adapters.discord.limits import LIMITS, draws
-from adapters.discord.markdown import LIMIT, to_content
 from adapters.discord.origin import Asked, ThreadStart, decode
 from core.chat import (
     Attachment,
@@ -39,18 +39,11 @@ from core.chat import (
     Segment,
     UserId,
 )
-from core.replies.healing import healed
 
 T = TypeVar("T")
 
-STOP_PREFIX: Final = "parley:stop:"
-RETRY_PREFIX: Final = "parley:retry:"
-UP_PREFIX: Final = "parley:up:"
-DOWN_PREFIX: Final = "parley:down:"
-SUPPRESS_EMBEDS: Final = 1 << 2
 _LOADING: Final = 1 << 7
-"""Message flags (message resource, "Message Flags"); LOADING: a deferred answer that nobody has filled yet."""
-NO_MENTIONS: Final[Json] = {"parse": [], "replied_user": False}
+"""Message flag of a deferred answer that nobody has filled yet (message resource, "Message Flags")."""
 LARGEST_FILE: Final = 10_000_000
 """Discord takes 10 MiB with everything around it, where no boost has raised that ("Uploading Files")."""
 _AUTO_ARCHIVE_MIN: Final = 1440
@@ -156,7 +149,7 @@ class DiscordSurface:
 
     async def _whisper(self, person: str, text: str) -> None:
         direct = text_of(await self._rest.call("POST", "/users/@me/channels", {"recipient_id": person}), "id")
-        await self._rest.call("POST", "/channels/{channel}/messages", _body(Segment(text)), channel=direct)
+        await self._rest.call("POST", "/channels/{channel}/messages", body_of(Segment(text)), channel=direct)
 
     async def is_buried(self, placement: Placement, ref: MessageRef) -> bool:
         """One call, for the messages after `ref` where it stands: in a thread, a direct message, or a channel where
@@ -185,7 +178,7 @@ class DiscordSurface:
     async def _point(
         self, placement: Placement, ref: MessageRef, segment: Segment, asker: UserId, key: str
     ) -> MessageRef:
-        body = _body(segment)
+        body = body_of(segment)
         if placement.thread_id.split(":")[1] != DIRECT:
             person = asker.rpartition(":")[2]
             body["content"] = f"<@{person}> {body['content']}"
@@ -279,7 +272,7 @@ class DiscordSurface:
                 return ref
         spot = await self._spot(placement)
         try:
-            return await self._create(spot, _body(segment), key)
+            return await self._create(spot, body_of(segment), key)
         except ApiError as exc:
             if not isinstance(origin, ThreadStart) or spot.reply_to is not None:
                 raise
@@ -287,7 +280,7 @@ class DiscordSurface:
                 raise
         beside = _Spot(origin.parent, origin.anchor)  # we may open threads here, but not speak in them
         _remember(self._places, placement.thread_id, beside)
-        return await self._create(beside, _body(segment), key)
+        return await self._create(beside, body_of(segment), key)
 
     async def _create(self, spot: _Spot, shown: dict[str, object], key: str) -> MessageRef:
         body = {**shown, "nonce": key, "enforce_nonce": True}
@@ -298,13 +291,13 @@ class DiscordSurface:
             lambda: self._rest.call("POST", "/channels/{channel}/messages", body, channel=spot.channel),
         )
         ref = MessageRef(spot.channel, text_of(answer, "id"))
-        if not _shows(answer, body):
+        if not shows(answer, body):
             # the nonce was known: this is the message of an earlier attempt, and the answer has grown since
             await self._patch(ref, shown)
         return ref
 
     async def _edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
-        body = _body(segment)
+        body = body_of(segment)
         asked = _asked(placement, ref)
         if asked and await self._by_token(asked, "PATCH", "/messages/{message}", body, message=ref.message):
             return
@@ -354,7 +347,7 @@ class DiscordSurface:
         post in the channel does that for every Segment but the first.
         """
         first = MessageRef(asked.channel, asked.message)
-        body = _body(segment)
+        body = body_of(segment)
         filled_by = self._filled.get(asked.message)
         if filled_by is None:
             filled_by = key if await self._unfilled(asked, body["content"]) else ""
@@ -442,62 +435,6 @@ class DiscordSurface:
         self._calls.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited has it; if nobody did, there is nobody to tell
-
-
-def _body(segment: Segment) -> dict[str, object]:
-    """The message that shows `segment`: it pings nobody and unfolds no link, on creation and on every edit."""
-    return {
-        "content": _content(segment),
-        "allowed_mentions": NO_MENTIONS,
-        "flags": SUPPRESS_EMBEDS,
-        "components": _rows(segment),
-    }
-
-
-def _content(segment: Segment) -> str:
-    """What `segment` shows: while it grows without what its end leaves open, unless closing that made it too long."""
-    if segment.growing:
-        shown = _written(replace(segment, text=healed(segment.text)))
-        if len(shown) <= LIMIT:
-            return shown if shown.strip() else "…"
-    return _written(segment)
-
-
-def _written(segment: Segment) -> str:
-    """The aside in small grey letters (`-#`, support article "Markdown Text 101") where it stands below a text."""
-    if segment.text.strip() and segment.aside:
-        return f"{to_content(segment.text).rstrip()}\n-# {to_content(segment.aside)}"
-    return to_content(segment.shown)
-
-
-def _shows(message: Json, body: Json) -> bool:
-    """Whether `message`, as Discord answered, is what `body` asked for. White space around it Discord takes away."""
-    shown = message.get("content")
-    same = not isinstance(shown, str) or shown.strip() == str(body["content"]).strip()
-    return same and _buttons(message.get("components", body["components"])) == _buttons(body["components"])
-
-
-def _rows(segment: Segment) -> list[Json]:
-    """An action row (1) of grey (2) buttons (2), none for a Segment without any; "Component Reference"."""
-    controls: list[tuple[str, Json, str]] = [
-        (STOP_PREFIX, {"label": "Stop"}, segment.stop),
-        (RETRY_PREFIX, {"label": "Retry"}, segment.retry),
-        (UP_PREFIX, {"emoji": {"name": "👍"}}, segment.rating),
-        (DOWN_PREFIX, {"emoji": {"name": "👎"}}, segment.rating),
-    ]
-    buttons = [
-        {"type": 2, "style": 2, **face, "custom_id": prefix + value} for prefix, face, value in controls if value
-    ]
-    return [{"type": 1, "components": buttons}] if buttons else []
-
-
-def _buttons(rows: object) -> list[object]:
-    """What the buttons in `rows` hand back."""
-    return [
-        button.get("custom_id")
-        for row in (rows if isinstance(rows, list) else [])
-        for button in row.get("components", ())
-    ]
 
 
 def _asked(placement: Placement, ref: MessageRef) -> Asked | None:
