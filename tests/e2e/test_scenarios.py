@@ -27,6 +27,16 @@ def states(side: Side, message: Any) -> list[str]:
     return [shown.text if side.slack else shown.content for shown in message.history]
 
 
+def six_words(gate: asyncio.Event) -> Reply:
+    """An answer whose last word waits for `gate`."""
+
+    async def held(number: int) -> None:
+        if number == 5:
+            await gate.wait()
+
+    return Reply(["word "] * 6, pause=held)
+
+
 async def test_a_follow_up_that_waited_never_touches_the_message_of_the_first(store: Store, platform: str) -> None:
     """Scenario 7: the first answer is still being sealed, behind an edit that takes its time, when the next is due."""
     async with a_side(store, platform) as side:
@@ -49,12 +59,7 @@ async def test_a_429_on_the_last_edit_leaves_nothing_that_looks_unfinished(store
     """Scenario 8: the edit that takes the Stop button away is repeated, and nothing is posted instead."""
     async with a_side(store, platform) as side:
         gate = asyncio.Event()
-
-        async def held(number: int) -> None:
-            if number == 5:
-                await gate.wait()
-
-        side.house.provider.reply(Reply(["word "] * 6, pause=held))
+        side.house.provider.reply(six_words(gate))
         await side.ask("one")
         await side.begun("word")
         refuse_edits(side, 2)
@@ -67,12 +72,7 @@ async def test_a_wait_of_an_hour_on_the_last_edit_does_not_hold_up_the_thread(st
     """Scenario 9, with a wait that nobody would wait for: what is shown stays, and the next question is answered."""
     async with a_side(store, platform) as side:
         gate = asyncio.Event()
-
-        async def held(number: int) -> None:
-            if number == 5:
-                await gate.wait()
-
-        side.house.provider.reply(Reply(["word "] * 6, pause=held))
+        side.house.provider.reply(six_words(gate))
         await side.ask("one")
         first = await side.begun("word")
         refuse_edits(side, 3600, every_s=3600)
@@ -176,12 +176,7 @@ async def test_people_who_went_on_talking_are_led_back_to_a_long_answer(store: S
     is written anew, the line goes."""
     async with a_side(store, platform, parley_point_after_s=0.2) as side:
         gate = asyncio.Event()
-
-        async def held(number: int) -> None:
-            if number == 5:
-                await gate.wait()
-
-        side.house.provider.queue(Reply(["word "] * 6, pause=held), "two", "once more")
+        side.house.provider.queue(six_words(gate), "two", "once more")
         await side.ask("one")
         answer = await side.begun("word")
         await side.say("@ben what do you think?", "ada")
