@@ -84,8 +84,11 @@ class LoopThread:
             while (item := self.run(_next(items, end))) is not end:
                 yield item
         finally:
-            self._iterated.pop(id(items), None)
-            self._finish(items)
+            try:
+                self._finish(items)
+            finally:
+                if not self._closing:  # else it is for what winds up to close it, from the outside in
+                    self._iterated.pop(id(items), None)
 
     def _finish(self, items: AsyncIterator[Any]) -> None:
         """Close an iterator, wherever it is dropped: also by a garbage collection in our thread, or at the very end."""
