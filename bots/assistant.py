@@ -18,6 +18,7 @@ from core.models import Model, infer_model
 from core.models.anthropic import AnthropicModelSettings
 from core.models.errors import ModelRetry, UserError
 from core.models.infer import provider_of
+from core.models.settings import ModelSettings
 
 DEFAULT_SYSTEM_PROMPT = """\
 You are Parley, an assistant in a team's chat. Answer the question first, then explain as far as it helps; be \
@@ -32,6 +33,9 @@ _KEYS = {
     "google-gla": ("GEMINI_API_KEY", "https://aistudio.google.com/apikey"),
 }
 """Of a provider that needs one: the setting with its key, and where to make one."""
+
+_SETTINGS = ModelSettings(merge_deltas=True)
+"""Nobody sees the deltas one by one: the Reply shows what there is a few times a second."""
 
 _ANTHROPIC = AnthropicModelSettings(max_tokens=8192, anthropic_cache="conversation")
 """An answer has to end somewhere with Anthropic, by default after some 700 words; and a thread is sent again with every
@@ -122,7 +126,7 @@ def default_assistant(settings: Settings) -> Answerer:
     agent: Agent[Asker, str] = Agent(
         model,
         name="parley",
-        model_settings=_ANTHROPIC if model.system == "anthropic" else None,
+        model_settings=_SETTINGS | _ANTHROPIC if model.system == "anthropic" else _SETTINGS,
         deps_type=Asker,
         instructions=settings.parley_system_prompt or DEFAULT_SYSTEM_PROMPT,
     )

@@ -18,6 +18,7 @@ import pydantic_core
 from core.messages import ModelMessage, ModelResponse
 from core.models._failures import error_of, parsed, retry_after, retry_delay
 from core.models._limits import Limits
+from core.models._pace import pace_of
 from core.models._transport import AiohttpTransport, HttpxTransport, Reply, Transport
 from core.models.base import Model, ModelRequestParameters, StreamedResponse, check_allow_model_requests
 from core.models.errors import (
@@ -167,6 +168,7 @@ class HTTPModel(Model):
                 try:
                     post, reply = await self._send(post, limits, {"accept": "text/event-stream"})
                     streamed = self._streamed(reply, limits)
+                    streamed.merges_deltas = settings.get("merge_deltas", False)
                     await streamed.open()
                 except BaseException as exc:
                     if reply is not None:  # before the wait: what has failed holds no connection meanwhile
@@ -174,7 +176,8 @@ class HTTPModel(Model):
                     await self._wait_or_raise(exc, attempt, limits)
                     continue
                 try:
-                    yield streamed
+                    with pace_of(asyncio.get_running_loop()).joined() as streamed.rhythm:
+                        yield streamed
                 finally:
                     await reply.aclose()
                 return

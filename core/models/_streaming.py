@@ -6,14 +6,15 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from core.messages import ModelResponseStreamEvent
+from core.messages import ModelResponseStreamEvent, PartDeltaEvent, TextPartDelta
 from core.models._exchange import Limits, read_all
 from core.models._json import read_object
+from core.models._pace import Rhythm
 from core.models._parts import ResponseParts
 from core.models._sse import EventTooLong, ServerSentEvent, SSEParser
 from core.models._transport import Reply
 from core.models.base import StreamedResponse
-from core.models.errors import ModelConnectionError, ModelStreamBroken, ModelTimeout
+from core.models.errors import AgentRunError, ModelConnectionError, ModelStreamBroken, ModelTimeout
 
 __all__ = ["SSEResponse"]
 
@@ -45,7 +46,12 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
     byte says: content types are often wrong.
     It sets `finish_reason` when the provider has said why it stopped, after which a missing end mark is no failure,
     and `_done` when nothing more is to be read.
+
+    merges_deltas: the pieces of text that are read at once are one event.  rhythm: when it is read, None for always.
     """
+
+    merges_deltas = False
+    rhythm: Rhythm | None = None
 
     def __init__(
         self, reply: Reply, limits: Limits, model_name: str, reads: Callable[[ResponseParts, str], ReaderT]
@@ -62,6 +68,7 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
         self._parser = SSEParser()
         self._sent: Iterator[ServerSentEvent] = iter(())  # what the server has sent and nobody has taken yet
         self._first: list[ModelResponseStreamEvent] = []
+        self._failure: AgentRunError | None = None  # raised once the pieces before it have been taken
 
     @property
     def model_name(self) -> str:
@@ -98,15 +105,18 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
     async def _next(self) -> list[ModelResponseStreamEvent]:
         """The next events of the answer, nothing being read before it is asked for; [] at its end."""
         while True:
-            for sse in self._sent:
-                if events := self._take(sse):
-                    self._limits.progressed()
-                    return events
+            if events := self._taken_together() if self.merges_deltas else self._taken():
+                self._limits.progressed()
+                return events
             if self._ended or self._done:
                 self._check_end()
                 return []
+            if self.rhythm is not None and (rest_s := self.rhythm.rest_s()) > 0:
+                await self._reply.rest(rest_s)
             data = await self._read_some()
             self._ended = not data
+            if self.rhythm is not None:
+                self.rhythm.has_read()
             if not self._begun:
                 self._head += data
                 if (start := _first_byte(self._head)) in b"{[<" and start:
@@ -117,6 +127,27 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
                 self._sent = iter(self._parser.feed(data) if data else self._parser.finish())
             except EventTooLong as exc:
                 raise self._broken(str(exc)) from exc
+
+    def _taken(self) -> list[ModelResponseStreamEvent]:
+        """The events of the next event of the server that has any; [] when all that was sent is taken."""
+        for sse in self._sent:
+            if events := self._take(sse):
+                return events
+        return []
+
+    def _taken_together(self) -> list[ModelResponseStreamEvent]:
+        """The events of all that was sent, pieces of text that follow one another as one."""
+        if self._failure is not None:
+            raise self._failure
+        events: list[ModelResponseStreamEvent] = []
+        try:
+            for sse in self._sent:
+                events += self._take(sse)
+        except AgentRunError as exc:
+            if not events:
+                raise
+            self._failure = exc
+        return _merged(events) if len(events) > 1 else events
 
     async def _read_some(self) -> bytes:
         """The next bytes; b"" at the end. Raises ModelConnectionError."""
@@ -156,6 +187,19 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
 
     def _broken(self, why: str) -> ModelStreamBroken:
         return ModelStreamBroken(f"The provider's answer broke off: {why}", self._asked_for)
+
+
+def _merged(events: list[ModelResponseStreamEvent]) -> list[ModelResponseStreamEvent]:
+    """`events`, pieces of one text that follow one another being one piece."""
+    merged: list[ModelResponseStreamEvent] = []
+    for event in events:
+        if type(event) is PartDeltaEvent and type(event.delta) is TextPartDelta:
+            last = merged[-1] if merged else None
+            if type(last) is PartDeltaEvent and type(last.delta) is TextPartDelta and last.index == event.index:
+                last.delta.content_delta += event.delta.content_delta
+                continue
+        merged.append(event)
+    return merged
 
 
 def _first_byte(head: bytes) -> bytes:

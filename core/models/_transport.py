@@ -6,6 +6,7 @@ hundreds of open streams. Its session is that of the running loop, see `core.mod
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import ipaddress
@@ -36,6 +37,10 @@ class Reply(Protocol):
 
     async def read_some(self) -> bytes:
         """The next bytes of the body, decompressed; b"" at its end. Raises ModelConnectionError."""
+        ...
+
+    async def rest(self, seconds: float) -> None:
+        """Leave the socket alone for a while, unless all has come already."""
         ...
 
     async def aclose(self) -> None:
@@ -118,6 +123,16 @@ class _AiohttpReply:
         except self._broken as exc:
             raise ModelConnectionError(f"The connection to the provider broke: {_brief(exc)}") from exc
 
+    async def rest(self, seconds: float) -> None:
+        connection = self._response.connection
+        if connection is None or (transport := connection.transport) is None:
+            return
+        transport.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            transport.resume_reading()
+
     async def aclose(self) -> None:
         self._response.close()
 
@@ -162,6 +177,9 @@ class _HttpxReply:
         except (httpx.HTTPError, OSError) as exc:
             raise ModelConnectionError(f"The connection to the provider broke: {_brief(exc)}") from exc
         return chunk
+
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)  # httpx reads its socket when it is asked to
 
     async def aclose(self) -> None:
         close = getattr(self._chunks, "aclose", None)

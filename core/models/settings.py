@@ -28,6 +28,8 @@ class ModelSettings(TypedDict, total=False):
 
     None begins later than `first_event_timeout` after the first, so that nobody waits for several of them.
     """
+    merge_deltas: bool
+    """Give text that is read at once as one delta, which is cheaper. Default: one for each that the provider sent."""
     parallel_tool_calls: bool
     seed: int
     presence_penalty: float
