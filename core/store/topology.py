@@ -289,6 +289,7 @@ def _socket_options() -> dict[str, Any]:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": ANSWER_TIMEOUT_S,
         "health_check_interval": 15,
+        "driver_info": None,  # redis-py would look up its own version on the disk, and tell it, with every connection
         "max_connections": CONNECTIONS_MAX,
         "retry_on_error": [RedisConnectionError, RedisTimeoutError],
     }
