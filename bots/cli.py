@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
@@ -199,13 +198,13 @@ def discord_invite() -> None:
 def _with_settings(job: Callable[[Settings], Coroutine[Any, Any, None]], log_level: str = "", **overrides: str) -> None:
     from dotenv import load_dotenv
 
-    from bots import logs
+    from bots import logs, loop
     from bots.settings import Settings
 
     load_dotenv(".env")  # keys of further providers (GROQ_API_KEY, ...) are read from the environment by their models
     settings = Settings.load(**overrides)
     logs.set_up(log_level or settings.parley_log_level)
-    asyncio.run(job(settings))
+    loop.run(job(settings))
 
 
 if __name__ == "__main__":
