@@ -21,6 +21,7 @@ from pathlib import Path
 
 from adapters.emulators.slack import RateLimits, SlackEmulator
 from benchmarks._sse_server import sse_server
+from bots import loop
 
 LATENCY_S = 0.06
 DELAYED = ("chat.postMessage", "chat.update", "chat.delete", "assistant.threads.setStatus")
@@ -128,8 +129,11 @@ def _print(slack: SlackEmulator, took: list[float], first: list[float]) -> None:
     edits = len(slack.calls("chat.update"))
     print(f"{len(took)} answers at once: reply p50 {_at(took, 0.5):.1f} s, p95 {_at(took, 0.95):.1f} s, ", end="")
     print(f"first message p50 {_at(first, 0.5):.2f} s, p95 {_at(first, 0.95):.2f} s")
-    print(f"  {edits / len(took):.1f} edits a reply, gap between them p50 {_at(gaps, 0.5):.2f} s, ", end="")
-    print(f"p99 {_at(gaps, 0.99):.2f} s, longest {gaps[-1]:.2f} s")
+    print(f"  {edits / len(took):.1f} edits a reply", end="")
+    if gaps:
+        print(f", gap between them p50 {_at(gaps, 0.5):.2f} s, p99 {_at(gaps, 0.99):.2f} s, ", end="")
+        print(f"longest {gaps[-1]:.2f} s", end="")
+    print()
 
 
 def _at(values: list[float], share: float) -> float:
@@ -137,4 +141,4 @@ def _at(values: list[float], share: float) -> float:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    loop.run(main())
