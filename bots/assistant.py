@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import random
 import re
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -188,11 +190,15 @@ def roll_dice(dice: str = "1d6") -> str:
 
 def _own_agent(place: str) -> Answerer:
     module_name, _, attribute = place.partition(":")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # as `python -m` has it; last, so that no file lying there takes an installed one's place
     try:
         agent = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as exc:
         raise ConfigError(
-            "PARLEY_AGENT", f"{place!r} cannot be loaded ({exc}).", "Write it like my_package.my_module:agent."
+            "PARLEY_AGENT",
+            f"{place!r} cannot be loaded ({exc}).",
+            "Write it like my_package.my_module:agent; the module is installed, or lies where Parley is started.",
         ) from exc
     if not callable(getattr(agent, "run", None)):
         raise ConfigError("PARLEY_AGENT", f"{place!r} is no agent: it has no method `run`.")

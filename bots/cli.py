@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 slack = typer.Typer(help="Set Parley up in Slack.", no_args_is_help=True)
 discord = typer.Typer(help="Set Parley up in Discord.", no_args_is_help=True)
-sessions = typer.Typer(help="Look at what is remembered about threads, take it out, forget it.", no_args_is_help=True)
+sessions = typer.Typer(help="List, show, export or forget what is remembered.", no_args_is_help=True)
 app.add_typer(sessions, name="sessions")
 app.add_typer(slack, name="slack")
 app.add_typer(discord, name="discord")
@@ -60,7 +60,7 @@ def run(
 def demo(
     port: Annotated[int | None, typer.Option(help="Port of the web page; 0 takes any free one.")] = None,
 ) -> None:
-    """Try Parley without any account: a local Slack and Discord on one web page."""
+    """Try Parley without any account. It shows a local Slack and a local Discord on one web page."""
     from bots.demo import serve_demo
 
     _with_settings(
@@ -70,7 +70,7 @@ def demo(
 
 @app.command()
 def start() -> None:
-    """What `make run` does: `run` if a platform's token is set, `demo` otherwise."""
+    """`run` if a platform's token is set, else `demo`. This is what `make run` does."""
     from bots.settings import Settings
 
     if Settings.load().has_platform:
@@ -93,7 +93,7 @@ def chat(
 def usage(
     scope: Annotated[str, typer.Option(help="One workspace or server only, as in slack:T0123.")] = "",
 ) -> None:
-    """Show what was used: tokens, cost and time of today, 7 days and 30 days."""
+    """Show tokens, cost and time. For today, 7 days and 30 days, by person, channel and model."""
     from bots.reports import print_usage
 
     _with_settings(lambda settings: print_usage(settings, scope), log_level="ERROR")
@@ -101,7 +101,7 @@ def usage(
 
 @app.command()
 def doctor() -> None:
-    """Check settings, Redis, the model and each platform's tokens, and say what to put right."""
+    """Check the set-up and say what to put right. That is settings, Redis, the model and each platform's tokens."""
     from bots.doctor import examine
 
     _with_settings(examine, log_level="ERROR")

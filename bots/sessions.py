@@ -64,7 +64,7 @@ async def export(settings: Settings, thread: str, wanted: Filter, output: Path |
         threads = [ThreadId(thread)] if thread else [one.thread_id for one in await records.find(wanted)]
         found = [detail for one in threads if (detail := await records.show(one)) is not None]
     if not found:
-        raise _not_there(thread or "any session")
+        raise _not_there(thread)
     listed = [_exported(detail) for detail in found]
     text = json.dumps(listed[0] if thread else listed, indent=2, ensure_ascii=False)
     if output is None:
@@ -135,7 +135,7 @@ def _ask(what: str, *, sure: bool) -> None:
 
 
 def _not_there(thread: str) -> typer.Exit:
-    typer.echo(f"There is no session of {thread}.", err=True)
+    typer.echo(f"There is no session of {thread}." if thread else "No session.", err=True)
     return typer.Exit(EXIT_NOTHING)
 
 

@@ -71,6 +71,8 @@ async def test_export_is_json_and_forget_needs_to_be_sure(sessions: Run, store: 
     assert code == 0 and "1 written" in err
     assert len(json.loads((tmp_path / "ada.json").read_text())) == 1
     assert (tmp_path / "ada.json").stat().st_mode & 0o077 == 0
+    code, _, err = await sessions("export", "--older-than", "2h")
+    assert code == 1 and err == "No session.\n"
     code, _, err = await sessions("forget", "--user", ADA)
     assert code == 2 and "--yes" in err, "nobody is there to be asked"
     code, _, err = await sessions("forget", "--yes")
