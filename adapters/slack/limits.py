@@ -1,7 +1,9 @@
 """What Slack allows one app in one workspace, with the source of each number.
 
-segment   3,900 bytes: `chat.update` refuses a `text` above 4,000 with `msg_too_long` (docs.slack.dev, chat.update);
-          peers have measured that bytes count (an answer of 4,000 bytes of emoji is refused).
+segment   3,900 characters: a `markdown` block takes 12,000 (docs.slack.dev, "Markdown block"), but not where blocks are
+          refused: `chat.update` refuses a `text` above 4,000 with `msg_too_long` (its page), and counts it in bytes
+          (measured in a workspace: openclaw/openclaw#115027). What `text` cannot hold, `markdown_text` can, which
+          takes 12,000 as well; a server that knows nothing but `text` gets 3,900 bytes in a message.
 update    `chat.update` is Tier 3, "50+ per minute" per workspace for all conversations together, and `chat.delete` too
           (docs.slack.dev, "Rate limits", which says that bursts are tolerated). One call and half a second are kept
           back: Slack counts when a call arrives, we when it leaves.
@@ -15,14 +17,17 @@ min_gap   a short answer should be seen to grow, a second one soon after it too:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from adapters.slack.markdown import wire_size
+from adapters.slack.markdown import wire_bytes, wire_size
 from adapters.slack.place import Place
 from core.chat import Bucket, Draws, Limits, Operation, Rate, Window
 
 APPEND, STOP = "chat.appendStream", "chat.stopStream"
 LIMITS = Limits(segment=3900, measure=wire_size, min_gap_s=0.8, status_every_s=90.0)
+PLAIN_LIMITS = replace(LIMITS, measure=wire_bytes)
+"""Where nothing but `text` is understood."""
 
 STREAMS = Window(19, 61.0)
 """Tier 2: how many streams may be begun, and ended."""

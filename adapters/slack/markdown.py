@@ -1,11 +1,12 @@
 """A Segment of model markdown, written for Slack so that nobody is pinged and nothing is fetched.
 
-Every message carries the Segment twice, each time all of it:
+Every message carries the Segment twice:
 
-- `text` in mrkdwn: notifications, search and clients that do not know blocks show it, and so do we when Slack refuses
-  the blocks.
 - blocks: `markdown`, which Slack itself lays out (headings, nested lists, code with a language), and for the first
-  table its own `table` block between two of those.
+  table its own `table` block between two of those. They say all of it.
+- `text` in mrkdwn: notifications, search and clients that do not know blocks show it, and so do we when Slack refuses
+  the blocks. In scripts that take three bytes a letter it may be longer than `text` may be in an edit (`TEXT_BYTES`);
+  beside the blocks its beginning is enough (`beginning`), in their place `markdown_text` says all.
 
 Both are written anew from the parse, never copied: so every emphasis and every list reads the same, whoever wrote it,
 and what a text begins with is written in the same way whatever follows (`outflow` lives by that). How each is made safe
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final
 
 from adapters.slack._tables import Json, native, size
 from adapters.slack._writers import MarkdownBlock, Mrkdwn, entities, with_lone_marks
@@ -26,8 +28,13 @@ from core.replies.healing import healed
 from core.replies.markdown import References, parse, references_of
 from core.replies.nodes import Blocks, Table
 from core.replies.outline import Chunk, chunks
+from core.replies.splitting import Splitter
 
 Block = Json
+
+TEXT_BYTES: Final = 4_000
+"""The most that chat.update takes as `text`, counted in UTF-8 (measured: openclaw/openclaw#115027; its page says 4,000
+characters)."""
 
 _REMEMBERED = 4096
 _REMEMBERED_TEXTS = 64
@@ -44,12 +51,12 @@ class Piece:
 
     @property
     def size(self) -> int:
-        return max(_bytes(self.markdown), self.table_size)
+        return max(_size(self.markdown), self.table_size)
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A chunk. size: the bytes it takes, the larger of `text` and blocks."""
+    """A chunk. size: what it takes as `wire_size` counts, the larger of `text` and blocks."""
 
     text: str
     pieces: tuple[Piece, ...]
@@ -60,14 +67,33 @@ def message(segment: Segment, *, own_rating: bool = True) -> tuple[str, list[Blo
     """Return `text` and `blocks` of the message that shows `segment`, with the buttons it asks for.
 
     own_rating: see `control_blocks`."""
-    if segment.growing:
-        segment = replace(segment, text=healed(segment.text))
-    shown = segment.shown if segment.shown.strip() else "…"
+    segment = _healed(segment)
+    shown = _shown(segment)
     blocks = blocks_of(segment.text if segment.text.strip() else shown)
     if segment.text.strip() and segment.aside:
         aside = {"type": "mrkdwn", "text": mrkdwn(segment.aside), "verbatim": True}
         blocks.append({"type": "context", "elements": [aside]})
     return mrkdwn(shown), blocks + control_blocks(segment, own_rating=own_rating)
+
+
+def markdown_text(segment: Segment) -> str:
+    """The same in one text of standard markdown, as the argument `markdown_text` takes it."""
+    return block_text(_shown(_healed(segment)))
+
+
+def beginning(segment: Segment) -> str:
+    """As much of the `text` of `message` as an edit may have, with an ellipsis where it is not all."""
+    shown = _shown(_healed(segment))
+    text = mrkdwn(shown)
+    if text_fits(text):
+        return text
+    first, *_ = Splitter(TEXT_BYTES - len("…".encode()), lambda part: _bytes(mrkdwn(part))).split(shown[:TEXT_BYTES])
+    return mrkdwn(first.text) + "…"
+
+
+def text_fits(text: str) -> bool:
+    """Whether an edit may have `text`."""
+    return _bytes(text) <= TEXT_BYTES
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -97,17 +123,31 @@ def mrkdwn(text: str) -> str:
 
 
 def wire_size(text: str) -> int:
-    """The bytes that a Segment of `text` takes: the larger of its two renderings, in UTF-8.
+    """What a Segment of `text` takes of a message: the larger of its two renderings, in characters, or in thirds of
+    their bytes where that is more.
 
-    Bytes, because peers have measured that Slack's limits on long messages count them.
+    Slack gives the limits of blocks in characters; should one of them be meant in bytes, it is kept as well.
     """
     return sum(rendered.size for rendered in _rendered(text))
+
+
+def wire_bytes(text: str) -> int:
+    """The same in bytes, for a server that shows nothing but `text`."""
+    return sum(max(_bytes(rendered.text), rendered.size) for rendered in _rendered(text))
 
 
 def quoted(text: str, limit: int = 3000) -> str:
     """Return `text` as an escaped mrkdwn quotation, cut at `limit` characters with an ellipsis."""
     shown = text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
     return "\n".join(f"> {line}" for line in entities(shown).splitlines())
+
+
+def _healed(segment: Segment) -> Segment:
+    return replace(segment, text=healed(segment.text)) if segment.growing else segment
+
+
+def _shown(segment: Segment) -> str:
+    return segment.shown if segment.shown.strip() else "…"
 
 
 def _markdown(words: list[str]) -> list[Block]:
@@ -129,7 +169,7 @@ def _chunk(chunk: Chunk, references: References) -> Rendered:
     words = with_lone_marks("\n".join(Mrkdwn().lines(blocks)), source)
     text = f"{lead}{words}{tail}"
     pieces = _written(blocks, lead, tail)
-    return Rendered(text, pieces, max(_bytes(text), sum(piece.size for piece in pieces)))
+    return Rendered(text, pieces, max(_size(text), sum(piece.size for piece in pieces)))
 
 
 def _written(blocks: Blocks, lead: str, tail: str) -> tuple[Piece, ...]:
@@ -154,6 +194,10 @@ def _written(blocks: Blocks, lead: str, tail: str) -> tuple[Piece, ...]:
 
 def _paragraph(lines: list[str]) -> str:
     return "\n".join(lines) + "\n\n" if lines else ""
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else max(len(text), -(-_bytes(text) // 3))
 
 
 def _bytes(text: str) -> int:

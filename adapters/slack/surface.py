@@ -14,8 +14,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, code_of, surface_error
 from adapters.slack._web import proxy_for
 from adapters.slack.inbound import Me, is_persons, is_spoken, said_in
-from adapters.slack.limits import LIMITS, draws
-from adapters.slack.markdown import message, mrkdwn
+from adapters.slack.limits import LIMITS, PLAIN_LIMITS, draws
+from adapters.slack.markdown import beginning, markdown_text, message, mrkdwn, text_fits
 from adapters.slack.marker import is_marked, key_of, marker
 from adapters.slack.place import Place, user_id
 from adapters.slack.settings import StreamingMode
@@ -86,7 +86,8 @@ class SlackSurface:
 
     @property
     def limits(self) -> Limits:
-        return LIMITS
+        """Of answers that begin now."""
+        return LIMITS if self._now() >= self._no_blocks_until else PLAIN_LIMITS
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
         return draws(operation, Place.of(placement.thread_id), self._streams.live_in(placement.thread_id))
@@ -335,7 +336,7 @@ class SlackSurface:
     async def _show(self, method: str, args: dict[str, Any], segment: Segment, thread: str) -> Mapping[str, Any]:
         """Send `segment`; when its blocks are refused, once more without them."""
         text, blocks = message(segment, own_rating=self._own_rating)
-        args = args | {"text": text, "parse": "none", "link_names": False}
+        args = args | {"text": beginning(segment), "parse": "none", "link_names": False}
         if self._now() >= self._no_blocks_until and not (segment.stop and thread in self._plain):
             shown = await self._with_blocks(method, args | {"blocks": blocks})
             if shown is None and segment.rating and self._own_rating:
@@ -347,8 +348,7 @@ class SlackSurface:
                 self._refusing.clear()
                 return shown
             self._note_refusal(thread)
-        bare = args | ({"blocks": []} if method == "chat.update" else {})  # [] takes away what an edit would keep
-        return await self._call(method, bare)
+        return await self._call(method, _without_blocks(method, args, segment, text))
 
     async def _with_blocks(self, method: str, args: dict[str, Any]) -> Mapping[str, Any] | None:
         """None when the blocks are refused."""
@@ -379,6 +379,17 @@ class SlackSurface:
         else:
             answer = await self._client.api_call(method, json=args)
         return answer.data if isinstance(answer.data, dict) else {}
+
+
+def _without_blocks(method: str, args: dict[str, Any], segment: Segment, text: str) -> dict[str, Any]:
+    """The arguments that show `segment` without blocks. A post takes ten times the `text` that an edit does
+    (docs.slack.dev, chat.postMessage: cut off above 40,000 characters)."""
+    if method != "chat.update":
+        return args | {"text": text}
+    if text_fits(text):
+        return args | {"text": text, "blocks": []}  # [] takes away what an edit would keep
+    kept = {key: value for key, value in args.items() if key not in ("text", "parse", "link_names")}
+    return kept | {"markdown_text": markdown_text(segment)}  # goes with neither `text` nor `blocks`
 
 
 def _keep(kept: dict[str, None], one: str) -> None:

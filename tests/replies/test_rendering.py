@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from adapters.discord.markdown import measure, to_content
 from adapters.emulators.slack.blocks import check_blocks
 from adapters.emulators.slack.mentions import Parsing, pings_of
-from adapters.slack.markdown import message, wire_size
+from adapters.slack.markdown import message, wire_bytes, wire_size
 from core.chat import Segment
 from core.replies import Splitter, healed
 from core.replies.splitting import ceiling
@@ -120,12 +120,13 @@ def test_every_cut_of_a_stream_is_harmless_and_well_formed(text: str, data: st.D
 
 @given(TEXTS, st.integers(200, 600))
 def test_every_part_fits_as_the_platform_counts(text: str, limit: int) -> None:
-    """Slack counts the bytes of what is sent, Discord code points; both after escapes and tables."""
+    """Slack counts characters of blocks and bytes of `text`, Discord code points; all after escapes and tables."""
     for part in Splitter(limit, wire_size).split(text):
-        sent, blocks = message(Segment(part.text))
-        assert len(sent.encode()) <= limit
-        assert sum(len(str(block["text"]).encode()) for block in blocks if block["type"] == "markdown") <= limit
+        _, blocks = message(Segment(part.text))
+        assert sum(len(str(block["text"])) for block in blocks if block["type"] == "markdown") <= limit
         assert_harmless_on_slack(Segment(part.text))
+    for part in Splitter(limit, wire_bytes).split(text):
+        assert len(message(Segment(part.text))[0].encode()) <= limit
     parts = Splitter(limit, measure).split(text)
     assert all(len(to_content(part.text)) <= limit for part in parts)
     assert "".join(part.body for part in parts) == text
@@ -136,7 +137,7 @@ def test_no_rendering_is_longer_than_the_ceiling(text: str) -> None:
     """The splitter leaves out measuring what cannot be too long."""
     most = ceiling(text)
     if most is not None:
-        assert wire_size(text) <= most
+        assert wire_size(text) <= wire_bytes(text) <= most
         assert measure(text) <= most
 
 

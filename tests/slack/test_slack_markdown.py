@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from adapters.slack.limits import LIMITS
-from adapters.slack.markdown import block_text, message, mrkdwn, quoted, wire_size
+from adapters.slack.markdown import beginning, block_text, message, mrkdwn, quoted, wire_bytes, wire_size
 from core.chat import Segment
 from tests.replies.answers import ANSWERS
 
@@ -65,8 +64,19 @@ def test_no_prefix_of_a_stream_holds_a_live_reference(text: str, data: st.DataOb
 def test_no_rendering_is_larger_than_its_measure(text: str) -> None:
     """Core cuts by `measure`, so what goes over the wire must fit in it."""
     shown, blocks = message(Segment(text or "…"))
-    assert len(shown.encode()) <= max(LIMITS.measure(text), 3)
-    assert len(words_of(blocks).encode()) <= max(LIMITS.measure(text), 3)
+    assert max(len(shown), len(shown.encode()) / 3) <= max(wire_size(text), 1)
+    assert max(len(words_of(blocks)), len(words_of(blocks).encode()) / 3) <= max(wire_size(text), 1)
+    assert len(shown.encode()) <= max(wire_bytes(text), 3)
+
+
+@given(HOSTILE, st.sampled_from(["字", "🙂", "é"]))
+def test_the_beginning_of_a_text_is_harmless_and_fits_into_an_edit(text: str, letter: str) -> None:
+    """Slack counts the bytes of `text`, 4,000 of them."""
+    segment = Segment(text + f"{letter * 7} " * 500 + text)
+    shown = beginning(segment)
+    assert len(shown.encode()) <= 4_000
+    assert not NOT_A_LINK.search(shown)
+    assert shown == message(segment)[0] or shown.endswith("…")
 
 
 @given(ANSWERS)
@@ -111,10 +121,12 @@ def test_no_text_takes_long_to_render(piece: str) -> None:
     assert time.perf_counter() - began < 2
 
 
-def test_the_measure_counts_bytes_with_escapes() -> None:
-    """An emoji takes four bytes and a `<` four; peers lost answers by counting characters."""
-    assert wire_size("🙂" * 10) == 40
+def test_the_measure_counts_what_is_sent_with_escapes() -> None:
+    """A `<` takes four characters, and a limit may be meant in bytes: a third of them is counted where that is more."""
+    assert wire_size("字" * 10) == 10
+    assert wire_size("🙂" * 9) == 12
     assert wire_size("<" * 10) == 40
+    assert wire_bytes("🙂" * 10) == 40
     assert wire_size("[a](https://a.b)") == len("[a](https://a.b)")
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from html import unescape
 
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from adapters.emulators.slack.emulator import SlackEmulator
-from adapters.slack import SlackSettings, SlackSurface
+from adapters.slack import LIMITS, SlackSettings, SlackSurface
 from adapters.slack._errors import reason, surface_error
 from adapters.slack._web import Web
+from adapters.slack.markdown import block_text
 from core.chat import (
     MessageFrozen,
     MessageGone,
@@ -29,7 +31,7 @@ from core.chat import (
     SurfaceUnavailable,
     ThreadId,
 )
-from core.replies import LocalBudget, Priority
+from core.replies import LocalBudget, Priority, Splitter
 
 HOSTILE = (
     "<!here> <!channel> <@U0EMUADA> <!subteam^S1> `<!everyone>` @channel &lt;!here&gt;\n\n```\n<!channel>\n```\n"
@@ -90,14 +92,54 @@ async def test_nobody_is_pinged_and_nothing_fetched_whatever_a_model_writes(
 async def test_a_full_segment_of_any_script_can_be_edited(
     surface: SlackSurface, placement: Placement, emulator: SlackEmulator
 ) -> None:
-    """What fits the measure fits chat.update, also when Slack counts bytes and for text that is nothing but escapes."""
-    emulator.settings.update_bytes = True
+    """Although Slack counts the bytes of an edit's `text`: beside blocks that say all of it, a beginning is enough."""
     ref = await surface.post(placement, Segment("…"), "k")
     for letter in ("a", "<", "&", "🙂", "字", "`"):
         text = letter * (surface.limits.segment // surface.limits.measure(letter))
         assert surface.limits.measure(text) <= surface.limits.segment
         await surface.edit(placement, ref, Segment(text, stop="s"))
+        (message,) = emulator.bot_messages()
+        shown = next(str(block["text"]) for block in message.blocks if block["type"] == "markdown")
+        notified = unescape(message.text).removesuffix("…")
+        if letter != "`":  # which is an empty block of code
+            assert unescape(shown) == text
+            assert text.startswith(notified) and len(notified) > 700
     assert all(call.error is None for call in emulator.calls("chat.update"))
+
+
+def test_a_japanese_answer_takes_as_many_messages_as_a_latin_one_of_its_length() -> None:
+    """A letter of three bytes is one letter: 12,000 of them fit where blocks are taken."""
+    latin, japanese = "Some words. " * 500, "これは言葉です。それも。" * 500
+    assert len(latin) == len(japanese)
+    parts = [Splitter(LIMITS.segment, LIMITS.measure).split(text) for text in (latin, japanese)]
+    assert len(parts[0]) == len(parts[1]) == 2
+
+
+@pytest.mark.parametrize("text", ["字" * 3_000, "**太字**です。" * 300, "```\n" + "字" * 2_000 + "\n```"])
+async def test_wide_letters_are_all_shown_where_blocks_are_refused(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator, text: str
+) -> None:
+    """As `markdown_text`, which an edit takes more of than of `text`."""
+    ref = await surface.post(placement, Segment("…"), "k")
+    emulator.fail_next("chat.update", "invalid_blocks")
+    await surface.edit(placement, ref, Segment(text))
+    (message,) = emulator.bot_messages()
+    assert [block["text"] for block in message.blocks] == [block_text(text)]
+    assert not message.pings and [call.error for call in emulator.calls("chat.update")] == ["invalid_blocks", None]
+
+
+async def test_a_server_that_takes_no_blocks_gets_answers_it_can_edit(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """From the next answer on, each message is small enough for `text`."""
+    for number in range(3):
+        emulator.fail_next("chat.postMessage", "invalid_blocks")
+        await surface.post(await other_thread(emulator), Segment("字"), f"k{number}")
+        emulator.advance(2)
+    text = "字" * (surface.limits.segment // surface.limits.measure("字"))
+    ref = await surface.post(placement, Segment("…"), "k")
+    await surface.edit(placement, ref, Segment(text))
+    assert emulator.bot_messages()[-1].text == text and emulator.bot_messages()[-1].blocks == []
 
 
 async def test_a_deleted_message_is_gone_and_deleting_it_again_is_no_error(

@@ -85,7 +85,8 @@ class Settings:
     (docs.slack.dev/apis/events-api: at once, one minute, five minutes).
     mention_order: which of the two events of a mention goes first, "random" by `seed`.
     edits_allowed: False answers chat.update with edit_window_closed. agent_view: the app has the agent surface.
-    text_object_auto_parse: see `mentions`. update_bytes: count chat.update's 4,000 in UTF-8 bytes, as some measured.
+    text_object_auto_parse: see `mentions`. update_bytes: count chat.update's 4,000 in UTF-8 bytes, as
+    was measured (openclaw/openclaw#115027), and not in characters, as its page says.
     lost_threads: what chat.postMessage does where the root is gone, see there.
     streams_unfurl: previews are fetched for streamed links; undocumented, so the worse is assumed.
     """
@@ -99,7 +100,7 @@ class Settings:
     edits_allowed: bool = True
     agent_view: bool = True
     text_object_auto_parse: bool = True
-    update_bytes: bool = False
+    update_bytes: bool = True
     lost_threads: Literal["unthread", "refuse"] = "unthread"
     streams_unfurl: bool = True
     stream_lifetime_s: float = STREAM_LIFETIME_S
