@@ -71,6 +71,7 @@ bench-replies: .venv/.dev-installed
 	$(BIN)/python -m benchmarks.replies.rendering
 	$(BIN)/python -m benchmarks.replies.simulation
 	$(BIN)/python -m benchmarks.replies.two_processes
+	$(BIN)/python -m benchmarks.replies.cost
 	$(BIN)/python -m benchmarks.replies.load
 
 bench-turns: .venv/.dev-installed

@@ -9,70 +9,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import re
-import signal
-import sys
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import pairwise
-from pathlib import Path
 
 from adapters.emulators.slack import RateLimits, SlackEmulator
 from benchmarks._sse_server import sse_server
+from benchmarks.replies._process import running_bot
 from bots import loop
 
 LATENCY_S = 0.06
 DELAYED = ("chat.postMessage", "chat.update", "chat.delete", "assistant.threads.setStatus")
-PORT = "18475"
-
-
-@asynccontextmanager
-async def bot(slack: SlackEmulator, provider: str, deltas: str, true_budgets: bool) -> AsyncIterator[int]:
-    """The process id of a bot that listens."""
-    command = ["-m", "bots.cli", "run"] if true_budgets else ["-m", "benchmarks.replies._bot", "run"]
-    with tempfile.TemporaryDirectory() as home:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": home,
-            "PYTHONPATH": str(Path.cwd()),
-            "PARLEY_DATA_DIR": f"{home}/data",
-            "PARLEY_HTTP_PORT": PORT,
-            "PARLEY_MODEL": f"openai:{deltas}",
-            "OPENAI_API_KEY": "none",
-            "OPENAI_BASE_URL": provider,
-            "SLACK_BOT_TOKEN": slack.bot_token,
-            "SLACK_APP_TOKEN": slack.app_token,
-            "SLACK_API_URL": slack.api_url,
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *command, env=environment, stderr=asyncio.subprocess.PIPE
-        )
-        assert process.stderr is not None
-        while line := (await process.stderr.readline()).decode():
-            if re.search("bot.started", line):
-                break
-        await slack.wait_for(lambda: slack.connections, 15)
-        drain = asyncio.create_task(process.stderr.read())
-        try:
-            yield process.pid
-        finally:
-            process.send_signal(signal.SIGTERM)
-            await process.wait()
-            errors = (await drain).decode().splitlines()
-            for kept in [line for line in errors if "WARNING" in line or "ERROR" in line][:5]:
-                print("  bot:", kept[:200])
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _most_mb(pid: int) -> float:
-    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
 
 
 async def main() -> None:
@@ -80,6 +25,7 @@ async def main() -> None:
     parser.add_argument("--answers", type=int, default=200)
     parser.add_argument("--deltas", default="2000@100", help="how many, and how many of them a second")
     parser.add_argument("--true-budgets", action="store_true")
+    parser.add_argument("--stages", action="store_true", help="say where the CPU goes; to look costs a little itself")
     asked = parser.parse_args()
     slack = SlackEmulator(rate_limits=RateLimits(enforced=asked.true_budgets))
     async with slack.running(), sse_server() as provider:
@@ -87,18 +33,21 @@ async def main() -> None:
             slack.delay(method, LATENCY_S)
         for number in range(asked.answers):
             slack.add_channel(f"c{number}", ["ada", "parley"])
-        async with bot(slack, provider, asked.deltas, asked.true_budgets) as pid:
-            await _answered(slack, ["general"])  # what is loaded once
-            cpu = _cpu_s(pid)
-            took, first = await _answered(slack, [f"c{number}" for number in range(asked.answers)])
-            cpu, memory = _cpu_s(pid) - cpu, _most_mb(pid)
-        _print(slack, took, first)
-        print(
-            f"  {cpu / asked.answers * 1000:.0f} ms CPU a reply, {memory:.0f} MB at most, refused {slack.rate_limited}"
-        )
+        async with running_bot(
+            slack, provider, asked.deltas, true_budgets=asked.true_budgets, stages=asked.stages
+        ) as bot:
+            await answered(slack, ["general"])  # what is loaded once
+            if asked.stages:
+                bot.forget_stages()
+            cpu = bot.cpu_s()
+            took, first = await answered(slack, [f"c{number}" for number in range(asked.answers)])
+            cpu, memory = bot.cpu_s() - cpu, bot.most_mb()
+            _print(slack, took, first)
+            cost_ms = cpu / asked.answers * 1000
+            print(f"  {cost_ms:.0f} ms CPU a reply, {memory:.0f} MB at most, refused {slack.rate_limited}")
 
 
-async def _answered(slack: SlackEmulator, channels: list[str]) -> tuple[list[float], list[float]]:
+async def answered(slack: SlackEmulator, channels: list[str]) -> tuple[list[float], list[float]]:
     """Ask in each channel at once; seconds until the whole answer and until the first message.
 
     Looked at four times a second, so that this process has time for being Slack; the times are those of the calls.
