@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 LAST_RETRY = 3
 """`X-Slack-Retry-Num` of the last delivery. Source: docs.slack.dev, "Events API", error handling."""
 
-_NOTHING_TO_STOP = "There is nothing left to stop here."
+_NOTHING_TO_STOP = "That answer is not being written any more."
 _NOT_THE_NEWEST = "Only the newest answer can be asked for again. Ask the question once more instead."
 _RATING_TAKEN = {
     "up": "👍 Noted, thank you.",

@@ -138,6 +138,7 @@ async def test_who_asked_is_told_alone_when_the_thread_was_locked(store: Store) 
         answer.let_go.set()
         assert "archived, locked or gone" in await whispered(side)
         await ended(side)
+        assert await told_who_stops(side) == "That answer is not being written any more."
 
 
 async def test_who_asked_is_told_alone_when_the_channel_was_archived(store: Store) -> None:
@@ -145,11 +146,28 @@ async def test_who_asked_is_told_alone_when_the_channel_was_archived(store: Stor
     async with a_side(store, "slack") as side:
         answer = Paused(side)
         await answer.grows()
-        for method in ("chat.update", "chat.postEphemeral"):
-            side.house.slack.fail_next(method, "is_archived", times=9)
+        channel = side.house.slack.workspace.channels[side.question.channel]
+        channel.is_archived = True
         answer.let_go.set()
         assert "archived, locked or gone" in await whispered(side)
         await ended(side)
+        channel.is_archived = False
+        assert await told_who_stops(side) == "That answer is not being written any more."
+
+
+async def told_who_stops(side: Side) -> str:
+    """What the Stop button says to whoever presses it, which an answer keeps whose end could not be shown."""
+    [cut] = side.shown()
+    assert side.controls(cut) == ["stop"]
+    pressed = await side.press(cut, "stop", "ben")
+    if side.slack:
+        await side.until(lambda: side.whispers("ben"))
+        [told] = side.whispers("ben")
+        return told
+    await side.until(lambda: pressed.messages)
+    [said] = pressed.messages
+    assert said.ephemeral
+    return str(said.content)
 
 
 async def test_a_missing_permission_is_told_alone_with_what_to_do(store: Store, platform: str) -> None:

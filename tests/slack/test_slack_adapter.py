@@ -172,7 +172,7 @@ async def test_a_failure_of_ours_is_visible_to_the_person(
 async def test_the_stop_button_stops_the_turn_it_stands_under(
     either: SlackAdapter, emulator: SlackEmulator, intake: Any, until: Any
 ) -> None:
-    """Pressed too late, it says that there is nothing left to stop."""
+    """Pressed too late, it says that nothing is written any more."""
     question = await emulator.say("ada", "general", "a question")
     thread = Placement(ThreadId(f"slack:{emulator.team_id}:{question.channel}:{question.ts}"))
     await either.surface.post(thread, Segment("thinking", stop="turn-7"), "k")
@@ -184,7 +184,7 @@ async def test_the_stop_button_stops_the_turn_it_stands_under(
     late = await emulator.press("ben", emulator.bot_messages()[0], "parley_stop")
     assert late.acknowledged
     await until(lambda: emulator.ephemerals("ben"))
-    assert "nothing left to stop" in emulator.ephemerals("ben")[0].text
+    assert "not being written any more" in emulator.ephemerals("ben")[0].text
     assert emulator.bot_messages()[0].visible == "thinking"
 
 
