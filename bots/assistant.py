@@ -67,6 +67,14 @@ def provider_name(settings: Settings) -> str:
     return provider if name else provider_of(provider)
 
 
+def model_label(settings: Settings) -> str:
+    """The model as it is understood, with its provider also where it is set without; else the agent of one's own."""
+    if settings.parley_agent:
+        return settings.parley_agent
+    asked, provider = model_name(settings), provider_name(settings)
+    return asked if ":" in asked or asked == provider else f"{provider}:{asked}"
+
+
 def make_model(settings: Settings) -> Model:
     """Raises ConfigError for a model that cannot be used as things are set."""
     asked = model_name(settings)

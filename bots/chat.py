@@ -8,7 +8,7 @@ import sys
 import threading
 
 from adapters.terminal import TerminalAdapter
-from bots.assistant import make_answerer, model_name, provider_name
+from bots.assistant import make_answerer, model_label, provider_name
 from bots.bot import Bot, opened_store
 from bots.settings import Settings
 
@@ -18,7 +18,7 @@ async def chat_in_terminal(settings: Settings, *, new: bool) -> None:
     until = asyncio.Event()
     lines = _Lines()
     adapter = TerminalAdapter(lines.next, _write)
-    name = settings.parley_agent or model_name(settings)
+    name = model_label(settings)
     provider = provider_name(settings)
     async with (
         opened_store(settings) as store,

@@ -10,7 +10,7 @@ from typing import Literal
 
 import typer
 
-from bots.assistant import make_answerer, make_model, model_name
+from bots.assistant import make_answerer, make_model, model_label
 from bots.bot import opened_store
 from bots.serve import make_adapters
 from bots.settings import Settings
@@ -66,9 +66,9 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _model(settings: Settings) -> Finding:
-    name = settings.parley_agent or model_name(settings)
     try:
         make_answerer(settings)
+        name = model_label(settings)
         if settings.parley_agent:
             return Finding("agent", "ok", f"{name} is there")
         if name == "demo":
@@ -83,4 +83,4 @@ async def _model(settings: Settings) -> Finding:
     except (ConfigError, AgentRunError) as exc:
         return Finding("model", "wrong", str(exc))
     except TimeoutError:
-        return Finding("model", "wrong", f"{name} did not answer within {MODEL_WAIT_S:.0f} s")
+        return Finding("model", "wrong", f"{model_label(settings)} did not answer within {MODEL_WAIT_S:.0f} s")

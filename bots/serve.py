@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from bots import health
-from bots.assistant import make_answerer, model_name, provider_name
+from bots.assistant import make_answerer, model_label, provider_name
 from bots.bot import Bot, no_platform, opened_store
 from bots.settings import Settings, secret
 from core.chat.adapter import Adapter
@@ -28,7 +28,7 @@ async def serve(settings: Settings) -> None:
         raise no_platform()
     role = settings.parley_role
     answerer = make_answerer(settings) if role != "ingress" else None
-    name = settings.parley_agent or model_name(settings)
+    name = model_label(settings)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(settings))
         bot = await stack.enter_async_context(

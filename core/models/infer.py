@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from core.models._names import KnownModelName
 from core.models.base import Model
 from core.models.errors import UserError
@@ -15,6 +17,14 @@ _NOT_BUILT = {
 
 _COMPATIBLE = ("azure", "deepseek", "grok", "groq", "mistral", "openrouter", "xai")
 """Providers that speak chat completions; each has its own key, as GROQ_API_KEY (see `core.models._profiles`)."""
+
+
+_FORMS = (
+    (re.compile(r"(?:chat)?gpt-\S+|o\d(?:-\S+)?"), "openai"),
+    (re.compile(r"claude-\S+"), "anthropic"),
+    (re.compile(r"gemini-\S+"), "google"),
+)
+"""How the names begin that providers give their models."""
 
 
 def infer_model(model: Model | str) -> Model:
@@ -74,10 +84,7 @@ def infer_model(model: Model | str) -> Model:
 
 
 def provider_of(name: str) -> str:
-    """The provider of a bare model name, "" if nobody is known by it."""
+    """The provider of a bare model name, "" for a name that is of no known form: it may be a slip."""
     if name in ("test", "demo"):
         return name
-    for prefix, provider in (("gpt", "openai"), ("o1", "openai"), ("o3", "openai"), ("claude", "anthropic")):
-        if name.startswith(prefix):
-            return provider
-    return "google" if name.startswith("gemini") else ""
+    return next((provider for form, provider in _FORMS if form.fullmatch(name)), "")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from bots.assistant import make_model, model_label
 from bots.cli import main
 from bots.settings import Settings
 from core.errors import ConfigError
@@ -31,6 +32,35 @@ def test_a_signing_secret_alone_is_not_a_reason_for_the_demo(monkeypatch: pytest
     """Whoever sets it means Slack, and is told that the bot token is missing."""
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "shh")
     assert Settings.load(_env_file=None).has_platform
+
+
+@pytest.mark.parametrize("name", ["gpt", "gpt4o", "GPT-4o", "claude", "gemini", "o", "ollama", "openai:", "o3mini"])
+def test_a_model_of_no_known_form_is_refused_at_the_start(name: str) -> None:
+    """Taken for OpenAI's, a slip would be found by whoever asks the first question."""
+    with pytest.raises(ConfigError, match="Unknown model") as caught:
+        make_model(Settings.load(_env_file=None, parley_model=name, openai_api_key="k"))
+    assert "Write it like openai:gpt-4o" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("gpt-4o", "openai:gpt-4o"),
+        ("chatgpt-4o-latest", "openai:chatgpt-4o-latest"),
+        ("o3", "openai:o3"),
+        ("o4-mini", "openai:o4-mini"),
+        ("claude-sonnet-4-5", "anthropic:claude-sonnet-4-5"),
+        ("gemini-2.5-pro", "google:gemini-2.5-pro"),
+        ("openai:anything", "openai:anything"),
+        ("demo", "demo"),
+    ],
+)
+def test_it_is_said_what_a_model_is_taken_as(name: str, label: str) -> None:
+    """At the start and by the doctor; the provider that gets the questions, and whose prices count."""
+    keys = {"openai_api_key": "k", "anthropic_api_key": "k", "gemini_api_key": "k"}
+    settings = Settings.load(_env_file=None, parley_model=name, **keys)
+    assert model_label(settings) == label
+    assert make_model(settings).model_name == label.rpartition(":")[2]
 
 
 def test_a_number_that_is_none_is_told_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
