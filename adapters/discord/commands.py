@@ -20,6 +20,7 @@ from adapters.discord import _names as names
 from adapters.discord._reading import read_place
 from adapters.discord._rest import Json, Rest, is_object
 from adapters.discord.inbound import Place
+from adapters.discord.manual import MANUAL
 from adapters.discord.markdown import LIMIT, to_content
 from adapters.discord.origin import Asked, encode
 from core.chat import (
@@ -130,6 +131,7 @@ class Commands:
             thread_id=names.thread_id(place.guild, place.channel) if place.channel else None,
             is_admin=place.guild is not None and interaction.permissions.manage_guild,
             directory=self._people,
+            manual=MANUAL,
         )
         try:
             text = await self._intake.command(call)

@@ -25,11 +25,13 @@ from adapters.discord._names import DIRECT, channel_of, link_to
 from adapters.discord._rest import Json, Rest, text_of
 from adapters.discord.inbound import is_persons, said_in
 from adapters.discord.limits import LIMITS, draws
+from adapters.discord.manual import MANUAL
 from adapters.discord.origin import Asked, ThreadStart, decode
 from core.chat import (
     Attachment,
     Draws,
     Limits,
+    Manual,
     MessageRef,
     NotPermitted,
     Operation,
@@ -78,6 +80,10 @@ class DiscordSurface:
     @property
     def limits(self) -> Limits:
         return LIMITS
+
+    @property
+    def manual(self) -> Manual:
+        return MANUAL
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
         """A channel's own budget, and the bot's; what goes by an interaction's token draws on that one's alone."""

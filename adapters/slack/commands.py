@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack._errors import SDK_ERRORS, code_of, surface_error
 from adapters.slack.inbound import Me, Slash, recipient
+from adapters.slack.manual import manual
 from adapters.slack.markdown import quoted
 from adapters.slack.people import People
 from adapters.slack.place import Place, channel_id, scope_id, user_id
@@ -66,6 +67,7 @@ class Commands:
             channel=channel_id(slash.team, slash.channel),
             is_admin=verb != "help" and await self._people.is_admin(slash.user),
             directory=self._people,
+            manual=manual(self._me.name, slash.command),
         )
 
     async def _ask(self, slash: Slash, question: str) -> None:

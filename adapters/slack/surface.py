@@ -15,6 +15,7 @@ from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, co
 from adapters.slack._web import proxy_for
 from adapters.slack.inbound import Me, is_persons, is_spoken, said_in
 from adapters.slack.limits import LIMITS, PLAIN_LIMITS, draws
+from adapters.slack.manual import manual
 from adapters.slack.markdown import beginning, markdown_text, message, mrkdwn, text_fits
 from adapters.slack.marker import is_marked, key_of, marker
 from adapters.slack.place import Place, user_id
@@ -25,6 +26,7 @@ from core.chat import (
     Directory,
     Draws,
     Limits,
+    Manual,
     MessageGone,
     MessageRef,
     Operation,
@@ -88,6 +90,10 @@ class SlackSurface:
     def limits(self) -> Limits:
         """Of answers that begin now."""
         return LIMITS if self._now() >= self._no_blocks_until else PLAIN_LIMITS
+
+    @property
+    def manual(self) -> Manual:
+        return manual(self._me.name)
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
         return draws(operation, Place.of(placement.thread_id), self._streams.live_in(placement.thread_id))

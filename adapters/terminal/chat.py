@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable
 
-from adapters.terminal.surface import TerminalSurface
+from adapters.terminal.surface import MANUAL, TerminalSurface
 from core.chat import (
     Author,
     ChannelId,
@@ -88,7 +88,7 @@ class TerminalAdapter:
         pass
 
     def _call(self, name: CommandName) -> CommandCall:
-        return CommandCall(name, self._user, SCOPE, CHANNEL, THREAD, is_admin=True)
+        return CommandCall(name, self._user, SCOPE, CHANNEL, THREAD, is_admin=True, manual=MANUAL)
 
     async def _command(self, intake: Intake, name: CommandName) -> str:
         try:

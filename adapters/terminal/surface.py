@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.chat import Bucket, Draws, Limits, MessageRef, Operation, Placement, Rate, Segment
+from core.chat import Bucket, Draws, Limits, Manual, MessageRef, Operation, Placement, Rate, Segment
 
 LIMITS = Limits(segment=1_000_000, measure=len, min_gap_s=0.05)
+
+MANUAL = Manual(begin="Just write.", prefix="/", or_stop="or press Ctrl-C", beside="")
 
 _INERT = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"} | {ord("\r"): ""}
 """What moves the cursor, colours, renames the window or writes the clipboard is for us to say, not for a model."""
@@ -28,6 +30,10 @@ class TerminalSurface:
     @property
     def limits(self) -> Limits:
         return LIMITS
+
+    @property
+    def manual(self) -> Manual:
+        return MANUAL
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
         return _DRAWS

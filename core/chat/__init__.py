@@ -2,6 +2,7 @@
 
 from core.chat.adapter import Adapter, CommandCall, CommandName, Directory, Intake, Marks, Retried, Spot, Verdict
 from core.chat.earlier import ThreadReader
+from core.chat.manual import Explained, Manual
 from core.chat.message import Author, Message, Reach, Said
 from core.errors import ConfigError, StoreUnavailable
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
@@ -44,8 +45,10 @@ __all__ = [
     "ConfigError",
     "Directory",
     "Draws",
+    "Explained",
     "Intake",
     "Limits",
+    "Manual",
     "Marks",
     "Message",
     "MessageFrozen",

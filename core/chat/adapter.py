@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from core.chat.manual import Manual
 from core.chat.message import Message
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
 from core.replies.surface import Surface
@@ -46,6 +47,7 @@ class CommandCall:
     thread_id: the thread it was given in, None where the platform does not say (a Slack slash command).
     is_admin: the platform says this person administers the workspace or server.
     directory: for the names in a report, None leaves ids.
+    manual: what there is to say of the platform it was given on.
     """
 
     name: CommandName
@@ -55,6 +57,7 @@ class CommandCall:
     thread_id: ThreadId | None = None
     is_admin: bool = False
     directory: Directory | None = field(default=None, repr=False, compare=False)
+    manual: Manual = field(default=Manual(), repr=False)
 
 
 class Intake(Protocol):

@@ -29,7 +29,7 @@ class Commands:
         """Answer `call` with markdown. Raises StoreUnavailable."""
         match call.name:
             case "help":
-                return texts.HELP
+                return call.manual.text()
             case "usage":
                 if call.is_admin or call.user in self._admins:
                     return await self._workspace_usage(call)

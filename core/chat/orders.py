@@ -8,12 +8,13 @@ from core.chat import texts
 from core.chat.adapter import CommandCall, CommandName
 from core.chat.commands import Commands
 from core.chat.journal import Conclusion
+from core.chat.manual import Manual
 from core.chat.message import Message
 from core.sessions import Begun
 
 
-async def obey(verb: CommandName, message: Message, begun: Begun, commands: Commands) -> Conclusion:
-    """Do what `message` says with the one word `verb`. Raises StoreUnavailable."""
+async def obey(verb: CommandName, message: Message, begun: Begun, commands: Commands, manual: Manual) -> Conclusion:
+    """Do what `message` says with the one word `verb`. manual: of its platform.  Raises StoreUnavailable."""
     if begun.number == 1 and verb in ("stop", "reset"):
         # The command began this thread, so it means the one where this person talks with us, as a slash command.
         call = CommandCall(verb, message.author.user_id, message.scope, message.channel)
@@ -27,6 +28,6 @@ async def obey(verb: CommandName, message: Message, begun: Begun, commands: Comm
         case "usage":
             return Conclusion(await commands.own_usage(message.scope, message.author.user_id), "", "answered")
         case "help":
-            return Conclusion(texts.HELP, "", "answered")
+            return Conclusion(manual.text(), "", "answered")
         case _:
             assert_never(verb)

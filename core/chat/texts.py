@@ -43,18 +43,6 @@ CUT_BY_LENGTH = "⚠️ _The model reached the most it may write in one answer. 
 GAVE_UP = "⚠️ _I tried to answer this several times and was interrupted each time. Please ask again._"
 TOO_LONG = "⚠️ _This took longer than {minutes} minutes, so I ended it._"
 
-HELP = """\
-**Ask me anything.** Mention me in a channel and I answer in a thread; go on there without mentioning me. \
-In a direct message just write.
-
-- `ask` a question: `/parley ask …` on Slack, `/ask` on Discord
-- `stop` ends the answer that is being written (or press **Stop** on it)
-- `reset` makes me forget the conversation in this thread
-- `usage` shows what you have used; administrators see the whole workspace
-- `help` shows this
-
-In a thread, mention me with one of these words: `@Parley stop`."""
-
 
 def undeliverable(given_up: GiveUp, hint: str) -> str:
     """What a person is told alone when an answer to them cannot be shown where they asked."""

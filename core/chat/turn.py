@@ -27,6 +27,7 @@ from core.chat.earlier import read_earlier
 from core.chat.files import HandedOver, handed_over, long_answer
 from core.chat.joining import begin_joined
 from core.chat.journal import Conclusion
+from core.chat.manual import manual_of
 from core.chat.notes import Notes
 from core.chat.orders import obey
 from core.chat.patience import patiently
@@ -244,7 +245,8 @@ class _Attempt:
         if self._tries > MOST_ATTEMPTS:
             conclusion = self._given_up()
         elif verb is not None:
-            conclusion = await obey(verb, self._message, self._begun, self._turns.commands)
+            manual = manual_of(self._surface)
+            conclusion = await obey(verb, self._message, self._begun, self._turns.commands, manual)
         else:
             conclusion = await self._run_engine(reply)
         await self._notes.concluded(conclusion)

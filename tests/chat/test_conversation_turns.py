@@ -12,7 +12,7 @@ import pytest
 
 from core.agent import Agent
 from core.agent.response import RunEvent, RunResponse
-from core.chat import Said, texts
+from core.chat import Manual, Said, texts
 from core.chat.turn import TurnSettings
 from core.chat.verbs import verb_in
 from core.ids import ThreadId
@@ -88,7 +88,7 @@ async def test_a_picture_in_a_thread_of_ours_is_not_a_cry_for_help(rig: Rig) -> 
         await rig.ask("hi")
         assert await rig.say("", reach="thread") == "ignored"
         await rig.ask("", reach="mention")
-    assert rig.world.texts == ["re: hi", texts.HELP]
+    assert rig.world.texts == ["re: hi", Manual().text()]
 
 
 async def test_what_is_said_to_somebody_else_in_a_thread_of_ours_is_left_to_them(rig: Rig) -> None:
@@ -224,7 +224,7 @@ async def test_the_verbs_answer_without_the_model(rig: Rig) -> None:
     assert rig.answerer.prompts == ["hi", "again"]
     assert rig.answerer.histories[1] == [], "reset forgot it"
     help_, usage, forgotten = rig.world.texts[1], rig.world.texts[2], rig.world.texts[3]
-    assert help_ == texts.HELP
+    assert help_ == Manual().text()
     assert "Your usage" in usage and "Today" in usage
     assert forgotten == texts.FORGOTTEN
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.chat import ThreadId, pointing, texts
+from core.chat import Manual, ThreadId, pointing, texts
 from core.chat.pointing import may_be_missed, words_about
 from core.chat.turn import TurnSettings
 from core.replies import LocalBudget, Placement, PlacementGone, RateLimited, SurfaceUnavailable
@@ -165,7 +165,7 @@ async def test_a_command_is_answered_without_a_line(rig: Rig) -> None:
     rig.world.rules = rule
     async with rig.worker():
         await rig.ask("help")
-    assert rig.world.texts == [texts.HELP]
+    assert rig.world.texts == [Manual().text()]
 
 
 async def test_an_answer_that_was_turned_away_is_not_pointed_at(rig: Rig) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from core.agent.response import RunResponse
-from core.chat import UserId, desk, texts
+from core.chat import Manual, UserId, desk
 from core.sessions import Ratings, Records
 from core.store import Store, keys
 from core.usage import read, today
@@ -81,7 +81,7 @@ async def test_only_what_a_model_answered_can_be_rated(rig: Rig) -> None:
         await rig.ask("fail")
         await rig.ask("help")
     assert [message.rating for message in rig.world.visible] == ["", ""]
-    assert texts.HELP in rig.world.texts[1]
+    assert Manual().text() in rig.world.texts[1]
     assert await rate(rig, ADA, "up", 1) == "unknown"
 
 

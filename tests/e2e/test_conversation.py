@@ -185,6 +185,24 @@ async def test_ask_streams_its_answer_in_place_and_a_reply_goes_on(house: House)
     assert sent == ["how are you?", "go on"]
 
 
+async def test_help_names_the_commands_of_that_platform_alone(house: House) -> None:
+    """As a slash command and as a word in a thread. A command that is not there would be tried in vain."""
+    typed = await house.slack.slash("ada", "general", "/parley", "help")
+    asked = await house.slack_says("@Parley help")
+    [in_thread] = await house.slack_settled(asked)
+    await house.slack.wait_for(lambda: typed.shown)
+    for shown in (typed.shown[0].visible, in_thread.visible):
+        assert "/parley ask" in shown and "/parley usage" in shown and "@parley stop" in shown.lower()
+        assert "/ask" not in shown.replace("/parley ask", "") and "Discord" not in shown
+    handle = await house.discord.slash("ada", "general", "help")
+    question = await house.discord.say("ada", "general", "@Parley help")
+    [answer] = await house.discord_settled(await house.discord_thread(question))
+    await house.discord.wait_for(lambda: handle.messages and "Ask me" in handle.messages[-1].content)
+    for shown in (handle.messages[-1].content, answer.content):
+        assert "`/ask`" in shown and "`/usage`" in shown
+        assert "/parley" not in shown and "Slack" not in shown
+
+
 async def test_what_was_said_while_the_bot_was_away_is_answered_once(house: House) -> None:
     """Slack delivers again what nobody acked; on Discord we read what we did not hear."""
     first = await house.discord.say("ada", "general", "@Parley hello")
