@@ -17,13 +17,16 @@ from adapters.slack.place import Place
 from core.chat import Draws, Limits, MessageRef, Operation, Placement, RateLimited, Segment
 
 LATENCY_S = 0.06
+DELTA = 6
+"""Characters of each delta."""
 
 
 @dataclass
 class Shown:
-    """One answer as people saw it: (when, how many characters)."""
+    """One answer as people saw it: (when, how many deltas).  messages: how many characters each of them holds."""
 
     states: list[tuple[float, int]] = field(default_factory=list)
+    messages: dict[str, int] = field(default_factory=dict)
 
 
 class Rules(Protocol):
@@ -108,24 +111,27 @@ class SimulatedSurface:
         return None
 
     async def post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
-        self.seen[placement.thread_id] = Shown()
-        await self._called("post", placement, segment)
-        return MessageRef(placement.thread_id, "1")
+        if key.endswith("-0"):
+            self.seen[placement.thread_id] = Shown()
+        await self._called("post", placement, key, segment)
+        return MessageRef(placement.thread_id, key)
 
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
-        await self._called("edit", placement, segment)
+        await self._called("edit", placement, ref.message, segment)
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         raise AssertionError("an answer of one message is never taken away")
 
-    async def _called(self, operation: Operation, placement: Placement, segment: Segment) -> None:
+    async def _called(self, operation: Operation, placement: Placement, message: str, segment: Segment) -> None:
         thread = placement.thread_id
         await asyncio.sleep(LATENCY_S / 2)
         now = asyncio.get_running_loop().time()
         self.calls[operation] += 1
         refusal = self._rules.refusal(operation, thread, now)
         if refusal is None:
-            self.seen[thread].states.append((now + LATENCY_S / 2, len(segment.text)))
+            shown = self.seen[thread]
+            shown.messages[message] = len(segment.text)
+            shown.states.append((now + LATENCY_S / 2, sum(shown.messages.values()) // DELTA))
         else:
             self.refused.append(now)
         await asyncio.sleep(LATENCY_S / 2)

@@ -73,7 +73,7 @@ class Timer:
             text = self._text
             try:
                 if ref is None:
-                    ref = await self._surface.post(self._placement, Segment(text), "k")
+                    ref = await self._surface.post(self._placement, Segment(text), "k-0")
                 else:
                     await self._surface.edit(self._placement, ref, Segment(text))
             except RateLimited as exc:

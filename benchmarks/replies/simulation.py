@@ -1,9 +1,10 @@
 """Many answers at a time under the platforms' limits, in virtual time: refusals, staleness, first and final text.
 
 Each of n threads is asked, answers for 20 s (ten deltas a second), and is asked again ten seconds after the end was
-shown. Staleness: at any moment from the first delta until the final text is visible, how long ago the oldest delta that
-nobody can see yet came. The limits are the emulators' (a window of 50 edits a minute for each Slack workspace, a
-leaky bucket of 5 for each Discord channel and 50 calls a second in all), each call takes 60 ms.
+shown. A delta is a word, every twelfth ends a sentence. Staleness: at any moment from the first delta until the final
+text is visible, how long ago the oldest delta that nobody can see yet came. The limits are the emulators' (a window of
+50 edits a minute for each Slack workspace, a leaky bucket of 5 for each Discord channel and 50 calls a second in all),
+each call takes 60 ms.
 
 Compared with a timer of 0.5 s and one of 1 s, which post the first delta at once, edit whenever the time is over, and
 after a 429 wait as told and go on.
@@ -22,13 +23,15 @@ import looptime
 
 from adapters.discord.limits import LIMITS as DISCORD
 from adapters.slack.limits import LIMITS as SLACK
-from benchmarks.replies._platforms import DiscordRules, Rules, SimulatedSurface, SlackRules
+from benchmarks.replies._platforms import DELTA, DiscordRules, Rules, SimulatedSurface, SlackRules
 from benchmarks.replies._writers import MakeWriter, Timer, ours
 from core.chat import Limits
 
 DELTAS, EVERY_S = 200, 0.1
 PAUSE_S = 10.0
 SAMPLE_S = 0.25
+_SENTENCE = "words " * 11 + "end.\n "
+TEXT = (_SENTENCE * (DELTAS // 12 + 1))[: DELTAS * DELTA]
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,24 @@ async def _answer(
     loop = asyncio.get_running_loop()
     writer = make(surface, thread, name)
     running = asyncio.create_task(writer.run())
-    began = loop.time()
-    await beat.deltas(lambda number: writer.show("x" * number, final=number == DELTAS))
-    ended = loop.time()
+    came: list[float] = []
+
+    def show(number: int) -> None:
+        came.append(loop.time())
+        writer.show(TEXT[: number * DELTA], final=number == DELTAS)
+
+    await beat.deltas(show)
     await running
-    states = [state for state in surface.seen[thread].states if state[0] >= began]
-    outcome.first.append(states[0][0] - began)
-    outcome.final.append(states[-1][0] - ended)
+    states = [state for state in surface.seen[thread].states if state[0] >= came[0]]
+    assert states[-1][1] == DELTAS, "all of it is shown"
+    outcome.first.append(states[0][0] - came[0])
+    outcome.final.append(states[-1][0] - came[-1])
     times = [at for at, _ in states]
-    at = began + random.uniform(0, SAMPLE_S)
+    at = came[0] + random.uniform(0, SAMPLE_S)
     while at < states[-1][0]:
         visible = bisect_right(times, at)
         shown = states[visible - 1][1] if visible else 0
-        outcome.staleness.append(max(0.0, at - (began + shown * EVERY_S)))
+        outcome.staleness.append(max(0.0, at - came[shown]) if shown < DELTAS else 0.0)
         at += SAMPLE_S
 
 
@@ -110,6 +118,7 @@ async def _thread(
 ) -> None:
     await asyncio.sleep(random.uniform(0, DELTAS * EVERY_S + PAUSE_S) if case.size > 1 else 0)
     for turn in range(case.answers):
+        await asyncio.sleep(random.uniform(0, EVERY_S))
         await _answer(surface, make, case.thread(number), f"{number}-{turn}", outcome, beat)
         await asyncio.sleep(PAUSE_S)
 
@@ -160,13 +169,15 @@ def _at(values: list[float], share: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 1000])
-    sizes = parser.parse_args().sizes
+    parser.add_argument("--platform", default="", help="only the cases whose name holds this")
+    parser.add_argument("--writers", nargs="+", choices=WRITERS, default=list(WRITERS))
+    asked = parser.parse_args()
     print("seconds; staleness of the visible text, first text after the first delta, final text after the last delta")
-    for case in cases(sizes):
+    for case in (case for case in cases(asked.sizes) if asked.platform in case.name):
         print(f"\n{case.name}, {case.size} answers at a time, {case.size * case.answers} in all")
         print(f"  {'':12}  calls   429s   stale p50     p95   first p50     max   final p50     p95     max")
-        for name, writer in WRITERS.items():
-            got = simulated(case, writer)
+        for name in asked.writers:
+            got = simulated(case, WRITERS[name])
             print(
                 f"  {name:12} {got.calls:6} {got.refused:6}   {_at(got.staleness, 0.5):9.2f} "
                 f"{_at(got.staleness, 0.95):7.2f}   {_at(got.first, 0.5):9.2f} {max(got.first):7.2f}   "
