@@ -13,6 +13,7 @@ streams   `chat.appendStream` is Tier 4, "100+ per minute", `chat.stopStream` Ti
 status    a status clears itself after two minutes (docs.slack.dev, assistant.threads.setStatus).
 min_gap   a short answer should be seen to grow, a second one soon after it too: at 0.8 s an answer of 20 s leaves the
           next one enough. What a longer one may use, the shared budget says.
+          What is begun by a post ends by an update, whose budget is by far the narrower one.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _TIER_3 = Window(49, 60.5)
 _TIER_4 = Window(96, 61.0)
 _POSTS_IN_CHANNEL = Rate(burst=3, per_s=0.95)
 _POSTS = Window(280, 61.0)
+_UPDATES = Bucket("chat.update", _TIER_3)
 
 
 def draws(operation: Operation, place: Place, stream: Literal["growing", "stopping"] | None = None) -> Draws:
@@ -50,8 +52,8 @@ def draws(operation: Operation, place: Place, stream: Literal["growing", "stoppi
             return Draws(scope, (Bucket(STOP, STREAMS),))
         case "post":
             channel = Bucket(f"chat.postMessage:{place.channel}", _POSTS_IN_CHANNEL)
-            return Draws(scope, (channel, Bucket("chat.postMessage", _POSTS)))
+            return Draws(scope, (channel, Bucket("chat.postMessage", _POSTS)), end=_UPDATES)
         case "edit":
-            return Draws(scope, (Bucket("chat.update", _TIER_3),))
+            return Draws(scope, (_UPDATES,))
         case "delete":
             return Draws(scope, (Bucket("chat.delete", _TIER_3),))

@@ -6,9 +6,8 @@ first, and the answer is `Grant(go=True)` or the moment to ask again.
 
 *Who goes first.* Interim edits are worth little, the first and the last text much. Each call has a Priority, and a
 share of the budget that it must leave untouched: a final text may use all of it, an interim edit leaves a place for
-each answer that is being written just now, because each of them will need one for its end, but no more than half of the
-budget. In a window, whose places come back late, it leaves half as many more and two for those that begin meanwhile. So
-finals land at once as long as they alone do not exhaust the budget.
+each answer that is being written just now, because each of them will need one for its end. So finals land at once as
+long as they alone do not exhaust the budget. (Of a leaky bucket no more than half is left: it is soon full again.)
 
 *How often one answer is edited.* With n answers alive, and places for one interim call every s seconds, each answer may
 go every n * s seconds: that is `Grant.gap_s`. While little of the budget is used the gap is much smaller (a short
@@ -17,13 +16,14 @@ grows to 1: gap = n * s * x ** 8. What was spent quickly is missing until its wi
 does not stand still then, the gap also grows when the places that are left have to last for long. Answers are
 counted by their calls; one that makes none for a while, or whose process has died, is forgotten.
 
-*Who waits, waits in line.* A call that finds no place is told a time behind all who were told one before, of its own
-and of every higher priority. When it comes back at that time it need not stand in line again. So no answer starves,
-the one that was shown longest ago goes first, and nobody polls.
+*Who waits, waits in line.* A call that finds no place is told when there will be one: what has been told to others
+before, of its own and of every higher priority, counts as calls that have been made at those times. When it comes back
+at that time it need not stand in line again. So no answer starves, the one that was shown longest ago goes first, and
+nobody polls.
 
-*What a shown answer will still cost.* Whoever shows the beginning of an answer needs one call more for its end. How
-long that one would wait, behind the ends of all that are alive, is `Grant.end_s`: where it is not 0, an answer that can
-come whole had better do so.
+*What a shown answer will still cost.* Whoever shows the beginning of an answer needs one call more for its end, on a
+budget that may be much narrower (`Draws.end`). So an answer is begun only while there is a place for its end, behind
+those of all that are alive. Otherwise it waits, and comes whole, with one call, if it is complete by then.
 
 *What the platform says* counts more than all this: Retry-After closes a bucket for everybody until then, and
 afterwards its places come back one by one, not all at once.
@@ -50,11 +50,14 @@ log = logging.getLogger(__name__)
 STEEPNESS = 8
 """How suddenly the gap grows as the budget is used up; see above. Measured in `benchmarks/replies`."""
 
-ALIVE_S = 15.0
+ALIVE_S = 60.0
 """How long an answer counts as alive after a call, beyond twice its gap."""
 
 CALL_S = 2.0
 """How long a call takes at most, as a rule: the next gap begins when it has been answered."""
+
+LATE_S = 2.0
+"""How long a place in line is kept for who does not come at the time he was told."""
 
 _FORGET_AFTER_S = 600.0
 _ROUNDING = 1e-6
@@ -68,6 +71,10 @@ class Priority(IntEnum):
     NOTICE = 2
     STATUS = 3
     INTERIM = 4
+
+
+BEGINNINGS = (Priority.FIRST, Priority.STATUS)
+"""What a call is worth that may show the beginning of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +123,11 @@ class Grant:
 class RateBudget(Protocol):
     """Shared by all Replies of a process. Nothing here raises: an answer is never lost for want of a budget."""
 
-    async def take(self, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
-        """Ask for one call now.
+    async def take(self, draws: Draws, stream: str, priority: Priority, *, patience_s: float = math.inf) -> Grant:
+        """Ask for one call now; who is told to come back keeps the place in line if he does so at that time.
 
-        stream: names the Reply.  in_line: this call was told to come back, and this is the time it was told.
+        stream: names the Reply, "" for a call that belongs to none.  patience_s: who would have to wait for longer does
+        something else, and does not stand in line.
         """
         ...
 
@@ -150,7 +158,7 @@ def spared(priority: Priority, alive: int, quota: Rate | Window) -> float:
         case Priority.STATUS:
             return most // 4
         case _:
-            return min(alive + alive // 2 + 2 if isinstance(quota, Window) else alive, most // 2)
+            return min(alive + 2, most - 1) if isinstance(quota, Window) else min(alive, most // 2)
 
 
 def thrift(stretch: float) -> float:
@@ -164,7 +172,7 @@ class _Account:
     """What is known of one bucket.
 
     calls: when the calls of the running window went (Window).  tokens, at: what was left then (Rate).
-    alive: Replies, by the time until which they count.  lines: the last time that was told to each Priority.
+    alive: Replies, by the time until which they count.  line: who waits, with the time he was told and his Priority.
     heard: what was told to the last question.
     """
 
@@ -174,8 +182,8 @@ class _Account:
     calls: list[float] = field(default_factory=list)
     closed_until: float = -math.inf
     alive: dict[str, float] = field(default_factory=dict)
+    line: dict[str, tuple[float, Priority]] = field(default_factory=dict)
     heard: Heard | None = None
-    lines: list[float] = field(default_factory=lambda: [-math.inf] * len(Priority))
 
     def refresh(self, now: float) -> None:
         if isinstance(self.quota, Window):
@@ -186,14 +194,14 @@ class _Account:
             self.tokens = min(self.quota.burst, self.tokens + max(now - since, 0.0) * self.quota.per_s)
         self.at = max(self.at, now)
         self.alive = {stream: until for stream, until in self.alive.items() if until > now}
+        self.line = {stream: told for stream, told in self.line.items() if told[0] > now - LATE_S}
 
     def _most(self) -> float:
         return self.quota.calls if isinstance(self.quota, Window) else self.quota.burst
 
     def _open_to(self, priority: Priority) -> float:
         """How many of the places are open to calls of that priority, at least one."""
-        most = self._most()
-        return max(1.0, most - spared(priority, len(self.alive), self.quota))
+        return max(1.0, self._most() - spared(priority, len(self.alive), self.quota))
 
     def _used(self) -> float:
         return len(self.calls) if isinstance(self.quota, Window) else self.quota.burst - self.tokens
@@ -204,22 +212,33 @@ class _Account:
             return self.quota.seconds / self._open_to(priority)
         return 1.0 / self.quota.per_s
 
-    def opens_at(self, priority: Priority, now: float, *, in_line: bool) -> float:
-        """When the next call of that priority fits, `now` if it does already."""
-        mine, used = self._open_to(priority), self._used()
+    def _ahead(self, priority: Priority) -> list[float]:
+        """The times that were told to all whom a call of that priority does not overtake."""
+        return sorted(told for told, rank in self.line.values() if rank <= priority)
+
+    def _back_at(self, missing: float, ahead: list[float], now: float) -> float:
+        """When `missing` places will have come back, of those that are used or have been told to who is `ahead`; of a
+        window those of calls that nobody has thought of yet are its length away."""
         at = max(now, self.closed_until)
-        if isinstance(self.quota, Window):
-            if used >= mine:
-                at = max(at, self.calls[int(used - mine)] + self.quota.seconds)
-        else:
-            at = max(at, max(now, self.closed_until) + max(used + 1.0 - mine, 0.0) / self.quota.per_s)
-        if not in_line:
-            last = max(self.lines[: priority + 1])
-            if last > now:
-                at = max(at, last + self._interval(priority))
-            if at > now + _ROUNDING:
-                self.lines[priority] = max(self.lines[priority], at)
-        return at
+        if missing <= 0:
+            return at
+        if isinstance(self.quota, Rate):
+            return at + missing / self.quota.per_s
+        calls = self.calls + ahead
+        last = calls[int(missing) - 1] if int(missing) <= len(calls) else now
+        return max(at, last + self.quota.seconds)
+
+    def has_told(self, stream: str, priority: Priority) -> bool:
+        """Whether that call has a place in line."""
+        told = self.line.get(stream)
+        return told is not None and told[1] == priority
+
+    def opens_at(self, stream: str, priority: Priority, now: float) -> float:
+        """When the next call of that priority fits, `now` if it does already. Takes `stream` out of the line."""
+        waited = self.has_told(stream, priority)
+        self.line.pop(stream, None)
+        ahead = [] if waited else self._ahead(priority)
+        return self._back_at(self._used() + len(ahead) + 1 - self._open_to(priority), ahead, now)
 
     def spend(self, now: float) -> None:
         if isinstance(self.quota, Window):
@@ -229,32 +248,25 @@ class _Account:
 
     def gap_s(self, now: float) -> float:
         mine, used, interval = self._open_to(Priority.INTERIM), self._used(), self._interval(Priority.INTERIM)
-        even = len(self.alive) * interval
-        gap = even * min(1.0, max(0.0, used / mine)) ** STEEPNESS
+        alive = len(self.alive)
+        even = alive * interval
+        gap = even * math.pow(min(1.0, max(0.0, used / mine)), STEEPNESS / max(alive, 1) ** 2)
         if isinstance(self.quota, Window) and self.calls and used < mine:
             frees_in = self.calls[0] + self.quota.seconds - now
             gap = max(gap, min(even * thrift(frees_in / (mine - used) / interval), frees_in))
         return gap
 
     def end_s(self, now: float) -> float:
-        """How long the end of one more answer would wait, behind those of all that are alive, and of some that have
-        just been posted and not been edited yet: nobody has counted them here."""
-        unseen = spared(Priority.FIRST, len(self.alive), self.quota)
-        missing = self._used() + len(self.alive) + unseen + 1 - self._most()
-        at = max(now, self.closed_until)
-        if missing > 0 and isinstance(self.quota, Rate):
-            at += missing / self.quota.per_s
-        elif missing > 0 and isinstance(self.quota, Window) and self.calls:
-            at = max(at, self.calls[min(int(missing), len(self.calls)) - 1] + self.quota.seconds)
-        if (last := self.lines[Priority.FINAL]) > now:
-            at = max(at, last + self._interval(Priority.FINAL))
-        return at - now
+        """How long the end of one more answer would wait, behind those of all that are alive."""
+        ahead = self._ahead(Priority.FINAL)
+        return self._back_at(self._used() + len(ahead) + len(self.alive) + 1 - self._most(), ahead, now) - now
 
-    def count(self, stream: str, priority: Priority, now: float) -> None:
+    def count(self, stream: str, priority: Priority, until: float) -> None:
+        """Note that an answer is alive until then at least, or that it has ended."""
         if priority in (Priority.FINAL, Priority.NOTICE):
             self.alive.pop(stream, None)
-        else:
-            self.alive[stream] = max(self.alive.get(stream, 0.0), now + ALIVE_S)
+        elif stream:
+            self.alive[stream] = max(self.alive.get(stream, 0.0), until)
 
     def close(self, now: float, until: float) -> None:
         """Nothing goes before `until`; what was used then comes back evenly."""
@@ -277,8 +289,8 @@ class LocalBudget:
         self.refusals: Counter[str] = Counter()
         """How often a platform has refused a call, by scope."""
 
-    async def take(self, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
-        return self.take_at(asyncio.get_running_loop().time(), draws, stream, priority, in_line=in_line)
+    async def take(self, draws: Draws, stream: str, priority: Priority, *, patience_s: float = math.inf) -> Grant:
+        return self.take_at(asyncio.get_running_loop().time(), draws, stream, priority, patience_s=patience_s)
 
     def outlook(self, draws: Draws) -> Outlook:
         return self.outlook_at(asyncio.get_running_loop().time(), draws)
@@ -286,23 +298,37 @@ class LocalBudget:
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         self.refused_at(asyncio.get_running_loop().time(), draws, bucket, retry_after_s)
 
-    def take_at(self, now: float, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
+    def take_at(
+        self, now: float, draws: Draws, stream: str, priority: Priority, *, patience_s: float = math.inf
+    ) -> Grant:
         accounts = [self._account(draws.scope, bucket, now) for bucket in draws.buckets]
+        end = self._account(draws.scope, draws.end, now) if draws.end else None
         for account in accounts:
             account.refresh(now)
-            account.count(stream, priority, now)
-        at = max(account.opens_at(priority, now, in_line=in_line) for account in accounts)
+            account.count(stream, priority, now + ALIVE_S)
+        opens = [account.opens_at(stream, priority, now) for account in accounts]
+        if end is not None:
+            end.refresh(now)
+            if priority in BEGINNINGS and stream not in end.alive:
+                opens[-1] = max(opens[-1], now + end.end_s(now))
+        at = max(opens)
         go = at <= now + _ROUNDING
-        for account in accounts:
+        for account, its in zip(accounts, opens, strict=True):
             if go:
                 account.spend(now)
+            elif its > now + _ROUNDING and at - now <= patience_s and stream:
+                account.line[stream] = at, priority
+        if go and end is not None:
+            end.count(stream, priority, now + ALIVE_S)
+        told = [end] if end is not None else accounts  # an answer that was begun goes on there
+        for account in told:
             account.heard = Heard(now, account.gap_s(now), account.end_s(now))
-        gap, end = (max(account.gap_s(now) for account in accounts), max(account.end_s(now) for account in accounts))
+        gap, end_s = max(account.gap_s(now) for account in told), max(account.end_s(now) for account in told)
         wait = 0.0 if go else at - now
-        for account in accounts:
+        for account in accounts if end is None else [*accounts, end]:
             if stream in account.alive:
                 account.alive[stream] = now + wait + 2 * gap + ALIVE_S
-        return Grant(go, wait, gap, end, _longest(draws, [account.closed_until - now for account in accounts]))
+        return Grant(go, wait, gap, end_s, _longest(draws, [account.closed_until - now for account in accounts]))
 
     def outlook_at(self, now: float, draws: Draws) -> Outlook:
         accounts = (self._accounts.get((draws.scope, bucket.name)) for bucket in draws.buckets)

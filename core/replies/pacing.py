@@ -2,9 +2,9 @@
 
 What all Replies share, the platform's budget, is said by `core.replies.budget`; this says what one Reply adds to it:
 
-    first text    held back for a moment, so that the first message is more than a syllable; for longer while the end
-                  would have to wait for its place, so that a short answer comes whole and needs none
-    growing text  no two edits of one message are closer than the gap, nor two calls than the budget's fair gap
+    first text    held back for a moment, so that the first message is more than a syllable
+    growing text  no two edits of one message are closer than the gap, nor two calls than the budget's fair gap, from
+                  one call to the next: an answer that takes its time does not make people see less
     final text    waits for nothing but a place in the budget
     failed call   a pause that grows with each failure in a row; a final text is tried for a bounded time
 
@@ -17,21 +17,17 @@ import math
 import random
 from collections.abc import Callable
 
-from core.replies.budget import Outlook, Priority
+from core.replies.budget import Priority
 from core.replies.draft import Draft
 
 FIRST_TEXT_WAIT_S = 0.1
 """How long the first words are held back so that the first message is more than a syllable."""
 
-MOST_HELD_S = 20.0
-"""How long the first words, or the line in their place, are held back at most while the end would have to wait. Most
-answers are complete by then and need no edit; one begun earlier would stand half shown for as long as its end waits."""
-
 FINAL_PATIENCE_S = 600.0
 """How long a final text is tried while the platform does not answer at all."""
 
 WAITED_LONG_S = 10.0
-"""A first text or a notice that has waited this long for its place is worth as much as a final text."""
+"""A notice that has waited this long for its place is worth as much as a final text."""
 
 _BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -48,7 +44,6 @@ class Pacing:
         self._draft = Draft()
         self._text_since: float | None = None
         self._final_at: float | None = None
-        self._since: float | None = None
         self._last_calls: dict[int, float] = {}  # by place
         self._last_call = -math.inf
         self._told: tuple[float, Priority] | None = None
@@ -65,8 +60,6 @@ class Pacing:
     def drafted(self, draft: Draft, now: float) -> bool:
         """Note what is to be shown from now on; True if that is worth interrupting a wait."""
         self._draft = draft
-        if self._since is None:
-            self._since = now
         begins = self._text_since is None and self._has_text()
         if begins:
             self._text_since = now
@@ -81,43 +74,36 @@ class Pacing:
         if self._draft.final:
             return Priority.NOTICE
         if self._awaits_first_text():
-            return Priority.FIRST if self._waits_since(self._text_since, now) else Priority.FINAL
+            return Priority.FIRST
         return Priority.INTERIM if anything_shown else Priority.STATUS
 
-    def due(self, place: int, priority: Priority, now: float, outlook: Outlook, *, anything_shown: bool) -> float:
-        """The earliest time to ask for a call on the Segment at `place`. outlook: of the budget that edits draw on."""
+    def due(self, place: int, priority: Priority, now: float, gap_s: float) -> float:
+        """The earliest time to ask for a call on the Segment at `place`. gap_s: the fair gap, of the budget."""
         due = max(now, self._pause_until)
-        if self.in_line(priority) and self._told is not None:
+        if self._told is not None and self._told[1] == priority:
             due = max(due, self._told[0])
         if self._draft.final:
             return due
-        held_s = 0.0 if anything_shown else min(outlook.end_s, MOST_HELD_S)
         if self._text_since is not None and self._awaits_first_text():
-            return max(due, self._text_since + max(FIRST_TEXT_WAIT_S, held_s))
-        if self._since is not None:
-            due = max(due, self._since + held_s)
-        return max(due, self._last_calls.get(place, -math.inf) + self._min_gap_s, self._last_call + outlook.gap_s)
-
-    def in_line(self, priority: Priority) -> bool:
-        """Whether a call of this priority has been told a time to come back at."""
-        return self._told is not None and self._told[1] == priority
+            return max(due, self._text_since + FIRST_TEXT_WAIT_S)
+        return max(due, self._last_calls.get(place, -math.inf) + self._min_gap_s, self._last_call + gap_s)
 
     def told(self, until: float, priority: Priority) -> None:
         """The budget has no place before `until`."""
         self._told = until, priority
 
-    def granted(self) -> None:
-        """The budget has given a place: the call will be made."""
+    def granted(self, place: int, now: float) -> None:
+        """The budget has given a place: the call on the Segment at `place` will be made."""
         self._told = None
+        self._last_calls[place] = self._last_call = now
 
     def says_something(self) -> bool:
         """Whether the newest Draft holds more than a status line."""
         return self._has_text() or bool(self._draft.notice)
 
-    def confirmed(self, place: int, now: float, *, said: bool) -> None:
-        """A call on the Segment at `place` has taken effect. said: what it showed held more than a status line."""
+    def confirmed(self, now: float, *, said: bool) -> None:
+        """A call has taken effect. said: what it showed held more than a status line."""
         self._failures, self._pause_until = 0, -math.inf
-        self._last_calls[place] = self._last_call = now
         if said and self.first_text_at is None:
             self.first_text_at = now
 

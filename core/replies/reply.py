@@ -63,6 +63,10 @@ _GOODBYE_S = 5.0
 _RECONSIDER_S = 1.0
 """How often a Reply that waits looks whether the gap has become smaller, because others have ended."""
 
+_NEXT_DELTA_S = 0.1
+"""How long an edit of a growing text waits for one Delta more. It is worth most just after one, when all that there is
+can be seen, and there are fewer edits than Deltas."""
+
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
 Posted = Callable[[Standing], Awaitable[None]]
@@ -251,21 +255,28 @@ class Reply:
 
     async def _admitted(self, step: Step) -> Step | None:
         """Ask the budget for a place; the step to take now, brought up to date, or None when it has to wait."""
+        if self._priority() is Priority.INTERIM and not self._draft.status:
+            await self._another_delta()
         priority = self._priority()
-        in_line = self._pacing.in_line(priority)
-        grant = await self._budget.take(self._draws(step), self._key, priority, in_line=in_line)
+        grant = await self._budget.take(self._draws(step), self._key, priority)
         if not grant.go:
             self._pacing.told(self._now() + grant.wait_s, priority)
             if self._draft.final and (closure := grant.closure) is not None and closure.seconds > MOST_CLOSED_S:
                 told = f"{closure.bucket} is closed for {closure.seconds:.0f} s more"
                 await self._recover(step, RateLimited(told, closure.seconds, closure.bucket), anew=False)
             return None
-        self._pacing.granted()
+        self._pacing.granted(step.number, self._now())
         if self._changed.is_set():
             self._catch_up()
             newest = self._next_step()
             return newest if newest is not None and newest.operation == step.operation else None
         return step
+
+    async def _another_delta(self) -> None:
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_NEXT_DELTA_S):
+                await self._changed.wait()
 
     def _catch_up(self) -> None:
         if self._newest is not None:
@@ -295,10 +306,8 @@ class Reply:
 
     def _due(self, step: Step) -> float:
         """The earliest loop time for `step`."""
-        shown = bool(self._shown)
-        draws = self._draws(step) if shown else self._surface.draws("edit", self._placement)  # what a post leads to
-        outlook = self._budget.outlook(draws)
-        return self._pacing.due(step.number, self._priority(), self._now(), outlook, anything_shown=shown)
+        gap_s = self._budget.outlook(self._draws(step)).gap_s if self._shown else 0.0
+        return self._pacing.due(step.number, self._priority(), self._now(), gap_s)
 
     def _priority(self) -> Priority:
         return self._pacing.priority(self._now(), anything_shown=bool(self._shown))
@@ -309,7 +318,7 @@ class Reply:
     async def _take(self, step: Step) -> None:
         said = self._pacing.says_something()  # the Draft may change while the call is under way
         await _to_the_end(self._call(step))
-        self._pacing.confirmed(step.number, self._now(), said=said)
+        self._pacing.confirmed(self._now(), said=said)
 
     async def _call(self, step: Step) -> None:
         match step:

@@ -10,11 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from core.errors import StoreUnavailable
-from core.replies.budget import ALIVE_S, STEEPNESS, Closure, Grant, Heard, LocalBudget, Outlook, Priority, named
+from core.replies.budget import (
+    ALIVE_S,
+    LATE_S,
+    STEEPNESS,
+    Closure,
+    Grant,
+    Heard,
+    LocalBudget,
+    Outlook,
+    Priority,
+    named,
+)
 from core.replies.surface import Bucket, Draws, Window
 from core.store import Store, keys
 
@@ -37,31 +49,28 @@ class SharedBudget:
         self._store = store
         self._alone = LocalBudget(_SHARE_ALONE)
         self._away_until = 0.0
-        self._heard: OrderedDict[Draws, Heard] = OrderedDict()
+        self._heard: OrderedDict[tuple[str, str], Heard] = OrderedDict()  # by scope and bucket
 
     @property
     def refusals(self) -> Counter[str]:
         """How often a platform has refused a call of this process, by scope."""
         return self._alone.refusals
 
-    async def take(self, draws: Draws, stream: str, priority: Priority, *, in_line: bool) -> Grant:
-        args: list[str | int] = [stream, int(priority), int(in_line), STEEPNESS, str(ALIVE_S), ""]
-        for bucket in draws.buckets:
-            args += _quota(bucket)
-        names = [_key(draws, bucket, part) for bucket in draws.buckets for part in ("calls", "alive", "state")]
-        answer = await self._asked("draw", names, args)
+    async def take(self, draws: Draws, stream: str, priority: Priority, *, patience_s: float = math.inf) -> Grant:
+        answer = await self._asked("draw", *draw_call(draws, stream, priority, patience_s))
         if answer is None:
-            grant = await self._alone.take(draws, stream, priority, in_line=in_line)
+            grant = await self._alone.take(draws, stream, priority, patience_s=patience_s)
         else:
             grant = read_grant(answer, draws)
-        self._heard[draws] = Heard(asyncio.get_running_loop().time(), grant.gap_s, grant.end_s)
-        self._heard.move_to_end(draws)
+        where = draws.scope, (draws.end or draws.buckets[0]).name
+        self._heard[where] = Heard(asyncio.get_running_loop().time(), grant.gap_s, grant.end_s)
+        self._heard.move_to_end(where)
         if len(self._heard) > _REMEMBERED:
             self._heard.popitem(last=False)
         return grant
 
     def outlook(self, draws: Draws) -> Outlook:
-        heard = self._heard.get(draws)
+        heard = self._heard.get((draws.scope, draws.buckets[0].name))
         return heard.outlook(asyncio.get_running_loop().time()) if heard else Outlook()
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
@@ -84,6 +93,20 @@ class SharedBudget:
                 log.warning("budget.alone", extra={"seconds": AWAY_S, "reason": str(exc) or "no answer in time"})
             self._away_until = now + AWAY_S
             return None
+
+
+def draw_call(
+    draws: Draws, stream: str, priority: Priority, patience_s: float, now: str = ""
+) -> tuple[list[str], list[str | int]]:
+    """KEYS and ARGV of draw.lua."""
+    buckets = [*draws.buckets, draws.end] if draws.end else draws.buckets
+    names = [_key(draws, bucket, part) for bucket in buckets for part in ("calls", "alive", "state", "line")]
+    patience = "" if patience_s == math.inf else str(patience_s)
+    args: list[str | int] = [stream, int(priority), patience, STEEPNESS, str(ALIVE_S), str(LATE_S)]
+    args += ["1" if draws.end else "", now]
+    for bucket in buckets:
+        args += _quota(bucket)
+    return names, args
 
 
 def read_grant(answer: Sequence[str], draws: Draws) -> Grant:

@@ -127,10 +127,12 @@ class Draws:
 
     scope: whose budgets they are, a workspace or a bot, with the platform in front; those of one scope are kept
     together.  The first bucket is the narrowest: it is the one meant by a refusal that names none.
+    end: where the end of an answer that this call begins will draw, if that budget may run short by itself.
     """
 
     scope: str
     buckets: tuple[Bucket, ...]
+    end: Bucket | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,9 @@ class ScriptedSurface:
             await self.changed.wait_for(lambda: seen(self))
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
-        quota = self.post_quota if operation == "post" and self.post_quota else self.quota
-        return Draws("test", (Bucket(operation, quota),))
+        if operation == "post" and self.post_quota:
+            return Draws("test", (Bucket("post", self.post_quota),), end=Bucket("edit", self.quota))
+        return Draws("test", (Bucket(operation, self.quota),))
 
     async def open(self, placement: Placement) -> None:
         """Nothing to prepare."""

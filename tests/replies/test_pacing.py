@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from core.replies import Draft, Priority
-from core.replies.budget import Outlook
-from core.replies.pacing import FINAL_PATIENCE_S, FIRST_TEXT_WAIT_S, MOST_HELD_S, WAITED_LONG_S, Pacing
+from core.replies.pacing import FINAL_PATIENCE_S, FIRST_TEXT_WAIT_S, WAITED_LONG_S, Pacing
 
 
 def make_pacing() -> Pacing:
@@ -14,26 +11,12 @@ def make_pacing() -> Pacing:
 
 
 def due(pacing: Pacing, now: float, *, place: int = 0, gap_s: float = 0.0) -> float:
-    return pacing.due(place, pacing.priority(now, anything_shown=True), now, Outlook(gap_s), anything_shown=True)
+    return pacing.due(place, pacing.priority(now, anything_shown=True), now, gap_s)
 
 
-def first_due(pacing: Pacing, now: float, end_s: float) -> float:
-    """The same of a Reply of which nothing is shown yet."""
-    outlook = Outlook(end_s=end_s)
-    return pacing.due(0, pacing.priority(now, anything_shown=False), now, outlook, anything_shown=False)
-
-
-@pytest.mark.parametrize("draft", [Draft("Hello"), Draft(status="Thinking")])
-def test_what_would_have_to_wait_for_its_end_is_begun_later(draft: Draft) -> None:
-    """An answer that is complete meanwhile needs one call, which has a place; a long one is begun within a bound."""
-    pacing = make_pacing()
-    pacing.drafted(draft, 10.0)
-    assert first_due(pacing, 11.0, 0.0) == 11.0
-    assert first_due(pacing, 11.0, 3.0) == 13.0
-    assert first_due(pacing, 11.0, 60.0) == 10.0 + MOST_HELD_S
-    assert due(pacing, 11.0) == 11.0, "what stands there already will need its end anyway"
-    pacing.drafted(Draft("Hello you.", final=True), 12.0)
-    assert first_due(pacing, 12.0, 60.0) == 12.0
+def called(pacing: Pacing, now: float, *, said: bool) -> None:
+    pacing.granted(0, now)
+    pacing.confirmed(now + 0.3, said=said)
 
 
 def test_the_first_words_are_held_back_for_a_moment_and_no_longer() -> None:
@@ -49,24 +32,24 @@ def test_the_first_text_ignores_the_gap_after_a_status_line_and_growth_keeps_it(
     """A status line says less than a word of the answer."""
     pacing = make_pacing()
     pacing.drafted(Draft(status="Thinking"), 0.0)
-    pacing.confirmed(0, 5.0, said=False)
+    called(pacing, 5.0, said=False)
     assert pacing.first_text_at is None
     pacing.drafted(Draft("Hello"), 5.0)
     assert pacing.priority(5.2, anything_shown=True) is Priority.FIRST and due(pacing, 5.2) == 5.2
-    pacing.confirmed(0, 5.3, said=True)
+    called(pacing, 5.3, said=True)
     pacing.drafted(Draft("Hello you"), 5.4)
     assert pacing.priority(5.4, anything_shown=True) is Priority.INTERIM
     assert due(pacing, 5.4) == 6.3
     assert due(pacing, 5.4, place=1) == 5.4, "another message has a gap of its own"
     assert due(pacing, 5.4, place=1, gap_s=4.0) == 9.3, "but the fair gap is one for the Reply"
-    assert pacing.first_text_at == 5.3
+    assert pacing.first_text_at == 5.6
 
 
 def test_the_end_waits_for_no_gap() -> None:
     """Nothing comes after it that would make up for the wait."""
     pacing = make_pacing()
     pacing.drafted(Draft("Hello"), 0.0)
-    pacing.confirmed(0, 0.2, said=True)
+    called(pacing, 0.2, said=True)
     assert pacing.drafted(Draft("Hello.", final=True), 0.3)
     assert pacing.priority(0.3, anything_shown=True) is Priority.FINAL and due(pacing, 0.3, gap_s=60.0) == 0.3
 
@@ -81,7 +64,7 @@ def test_pauses_grow_with_failures_in_a_row_and_hold_for_the_end_as_well() -> No
         pauses.append(due(pacing, now) - now)
         now = due(pacing, now)
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
-    pacing.confirmed(0, now, said=True)
+    called(pacing, now, said=True)
     assert due(pacing, now) == now
     pacing.failed(now)
     assert due(pacing, now) == now + 0.5
@@ -101,15 +84,15 @@ def test_a_time_told_by_the_budget_holds_until_the_call_is_worth_more() -> None:
     """Who waits in line for an interim edit does not wait with the end of the answer."""
     pacing = make_pacing()
     pacing.drafted(Draft("Hello"), 0.0)
-    pacing.confirmed(0, 0.2, said=True)
+    called(pacing, 0.2, said=True)
     pacing.told(30.0, Priority.INTERIM)
-    assert pacing.in_line(Priority.INTERIM) and due(pacing, 2.0) == 30.0
+    assert due(pacing, 2.0) == 30.0
     pacing.drafted(Draft("Hello.", final=True), 2.0)
-    assert not pacing.in_line(Priority.FINAL) and due(pacing, 2.0) == 2.0
+    assert due(pacing, 2.0) == 2.0
     pacing.told(4.0, Priority.FINAL)
     assert due(pacing, 2.0) == 4.0
-    pacing.granted()
-    assert not pacing.in_line(Priority.FINAL) and due(pacing, 2.0) == 2.0
+    pacing.granted(0, 4.0)
+    assert due(pacing, 2.0) == 2.0
 
 
 def test_what_has_waited_for_long_is_worth_as_much_as_a_final_text() -> None:
@@ -117,8 +100,7 @@ def test_what_has_waited_for_long_is_worth_as_much_as_a_final_text() -> None:
     pacing = make_pacing()
     assert pacing.priority(0.0, anything_shown=False) is Priority.STATUS
     pacing.drafted(Draft("Hello"), 0.0)
-    assert pacing.priority(0.0, anything_shown=False) is Priority.FIRST
-    assert pacing.priority(WAITED_LONG_S, anything_shown=False) is Priority.FINAL
+    assert pacing.priority(WAITED_LONG_S, anything_shown=False) is Priority.FIRST, "its end needs a place as well"
     pacing.drafted(Draft("Hello", notice="Stopped.", final=True), 50.0)
     assert pacing.priority(50.0, anything_shown=True) is Priority.NOTICE
     assert pacing.priority(50.0 + WAITED_LONG_S, anything_shown=True) is Priority.FINAL

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.replies import Bucket, Draws, LocalBudget, Priority, Rate, Window
-from core.replies.budget import ALIVE_S, Closure, Outlook, spared
+from core.replies.budget import ALIVE_S, LATE_S, Closure, Outlook, spared
 
 RATES = st.builds(Rate, st.floats(1, 20), st.floats(0.1, 20))
 WINDOWS = st.builds(Window, st.integers(1, 30), st.floats(1, 60))
@@ -25,10 +25,9 @@ def on(quota: Rate | Window) -> Draws:
 
 def go(budget: LocalBudget, draws: Draws, now: float, priority: Priority, stream: str = "s") -> float:
     """Wait as told, and call. Returns the time of the call."""
-    in_line = False
-    while not (grant := budget.take_at(now, draws, stream, priority, in_line=in_line)).go:
+    while not (grant := budget.take_at(now, draws, stream, priority)).go:
         assert grant.wait_s > 0
-        now, in_line = now + grant.wait_s, True
+        now += grant.wait_s
     return now
 
 
@@ -65,7 +64,7 @@ def test_a_closed_bucket_lets_nothing_through(
     budget.refused_at(now, draws, "", retry_after)
     assert go(budget, draws, now, priority) >= now + retry_after - _ROUNDING
     budget.refused_at(now, draws, "", retry_after / 2)
-    assert not budget.take_at(now + retry_after * 0.9, draws, "s", priority, in_line=True).go, "nothing shortens it"
+    assert not budget.take_at(now + retry_after * 0.9, draws, "s", priority).go, "nothing shortens it"
 
 
 def test_after_a_wait_calls_trickle_and_do_not_burst() -> None:
@@ -86,25 +85,25 @@ def test_a_refusal_closes_the_bucket_it_names_and_no_other() -> None:
     one, other = Draws("d", (Bucket("c1", Rate(5, 1)), everything)), Draws("d", (Bucket("c2", Rate(5, 1)), everything))
     budget = LocalBudget()
     budget.refused_at(0.0, one, "", 30.0)
-    assert budget.take_at(0.0, other, "s", Priority.FINAL, in_line=False).go
-    assert not budget.take_at(0.0, one, "s", Priority.FINAL, in_line=False).go
+    assert budget.take_at(0.0, other, "s", Priority.FINAL).go
+    assert not budget.take_at(0.0, one, "s", Priority.FINAL).go
     budget.refused_at(0.0, other, "global", 20.0)
-    assert not budget.take_at(1.0, other, "s", Priority.FINAL, in_line=False).go
+    assert not budget.take_at(1.0, other, "s", Priority.FINAL).go
     assert budget.refusals == {"d": 2}
 
 
 def grow(budget: LocalBudget, draws: Draws, answers: int, seconds: float) -> list[int]:
     """Let answers grow that always have something new to show. Returns how often each was shown."""
     shown, told = [0] * answers, [0.01 * number for number in range(answers)]
-    last, in_line, now = [-1e9] * answers, [False] * answers, 0.0
+    last, now = [-1e9] * answers, 0.0
 
     def due(number: int) -> float:
         return max(told[number], last[number] + max(0.5, budget.outlook_at(now, draws).gap_s))
 
     while (now := max(now, min(map(due, range(answers))))) < seconds:
         number = min(range(answers), key=due)
-        grant = budget.take_at(now, draws, f"s{number}", Priority.INTERIM, in_line=in_line[number])
-        told[number], in_line[number] = now + grant.wait_s, not grant.go
+        grant = budget.take_at(now, draws, f"s{number}", Priority.INTERIM)
+        told[number] = now + grant.wait_s
         if grant.go:
             shown[number] += 1
             last[number] = now
@@ -115,7 +114,7 @@ def test_interim_calls_leave_a_place_for_the_end_of_each_answer() -> None:
     """Ten answers grow for minutes; then all of them end in the same moment, and all ends are shown at once."""
     budget, draws = LocalBudget(), on(FIFTY)
     grow(budget, draws, 10, 200)
-    assert all(budget.take_at(200, draws, f"s{n}", Priority.FINAL, in_line=False).go for n in range(10))
+    assert all(budget.take_at(200, draws, f"s{n}", Priority.FINAL).go for n in range(10))
 
 
 @pytest.mark.parametrize("quota", [FIFTY, Rate(5, 0.97)])
@@ -143,12 +142,12 @@ def test_the_gap_grows_with_the_answers_alive_and_shrinks_when_they_are_gone() -
     """Also those whose process has died: nobody hears of them again, and they do not count for ever."""
     budget, draws = LocalBudget(), on(Window(8, 8.0))
     for number in range(7):
-        budget.take_at(0.0, draws, f"s{number}", Priority.FIRST, in_line=False)
+        budget.take_at(0.0, draws, f"s{number}", Priority.FIRST)
     crowded = budget.outlook_at(0.0, draws).gap_s
-    budget.take_at(1.0, draws, "s0", Priority.FINAL, in_line=False)
+    budget.take_at(1.0, draws, "s0", Priority.FINAL)
     assert budget.outlook_at(1.0, draws).gap_s < crowded
     later = 1.0 + ALIVE_S + 3 * crowded
-    budget.take_at(later, draws, "s1", Priority.INTERIM, in_line=False)
+    budget.take_at(later, draws, "s1", Priority.INTERIM)
     alone = budget.outlook_at(later, draws).gap_s
     assert alone < crowded / 20
 
@@ -157,7 +156,7 @@ def test_what_was_heard_of_a_full_budget_is_forgotten_when_it_has_had_time_to_em
     """The first answer after a busy minute and a quiet hour grows at once."""
     budget, draws = LocalBudget(), on(Window(8, 60.0))
     for number in range(8):
-        grant = budget.take_at(0.0, draws, f"s{number}", Priority.FIRST, in_line=False)
+        grant = budget.take_at(0.0, draws, f"s{number}", Priority.FIRST)
     busy = budget.outlook_at(1.0, draws)
     assert busy.gap_s == grant.gap_s > 1 and busy.end_s == pytest.approx(grant.end_s - 1)
     assert budget.outlook_at(3600.0, draws) == Outlook()
@@ -166,12 +165,12 @@ def test_what_was_heard_of_a_full_budget_is_forgotten_when_it_has_had_time_to_em
 def test_how_long_an_end_would_wait_counts_the_ends_that_are_still_to_come() -> None:
     """Each answer that is alive will want a place; those that have none stand in line for one."""
     budget, draws = LocalBudget(), on(Window(4, 60.0))
-    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FINAL, in_line=False).end_s for n in range(4)]
+    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FINAL).end_s for n in range(4)]
     assert ends == [0.0, 0.0, 0.0, pytest.approx(57.0)], "until the first place comes back"
-    waits = budget.take_at(10.0, draws, "s4", Priority.FINAL, in_line=False)
-    assert waits.wait_s == pytest.approx(50.0) and waits.end_s == pytest.approx(65.0), "behind who stands in line"
+    waits = budget.take_at(10.0, draws, "s4", Priority.FINAL)
+    assert waits.wait_s == pytest.approx(50.0) and waits.end_s == pytest.approx(51.0), "behind who stands in line"
     budget, draws = LocalBudget(), on(Window(4, 60.0))
-    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FIRST, in_line=False).end_s for n in range(2)]
+    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FIRST).end_s for n in range(2)]
     assert ends == [0.0, pytest.approx(59.0)], "two are left, for the two that are alive"
 
 
@@ -179,29 +178,76 @@ def test_what_the_platform_has_closed_is_told_with_its_name() -> None:
     """Whoever waits knows for what."""
     budget = LocalBudget()
     draws = Draws("d", (Bucket("own", Rate(5, 1)), Bucket("global", Rate(50, 40))))
-    assert budget.take_at(0.0, draws, "s", Priority.FINAL, in_line=False).closure is None
+    assert budget.take_at(0.0, draws, "s", Priority.FINAL).closure is None
     budget.refused_at(0.0, draws, "own", 10.0)
     budget.refused_at(0.0, draws, "global", 3600.0)
-    assert budget.take_at(100.0, draws, "s", Priority.FINAL, in_line=False).closure == Closure("global", 3500.0)
+    assert budget.take_at(100.0, draws, "s", Priority.FINAL).closure == Closure("global", 3500.0)
 
 
 def test_who_waits_is_served_in_the_order_of_asking_and_better_calls_before_all() -> None:
     """A final text that comes last goes first; interim edits keep their order."""
     budget, draws = LocalBudget(), on(Window(2, 10.0))
     for number in range(2):
-        assert budget.take_at(0.0, draws, f"old{number}", Priority.FINAL, in_line=False).go
-    waits = [budget.take_at(1.0 + n, draws, f"s{n}", Priority.INTERIM, in_line=False) for n in range(3)]
+        assert budget.take_at(0.0, draws, f"old{number}", Priority.FINAL).go
+    waits = [budget.take_at(1.0 + n, draws, f"s{n}", Priority.INTERIM) for n in range(3)]
     told = [1.0 + n + grant.wait_s for n, grant in enumerate(waits)]
     assert told == sorted(told) and told[0] >= 10.0
-    final = budget.take_at(5.0, draws, "end", Priority.FINAL, in_line=False)
+    final = budget.take_at(5.0, draws, "end", Priority.FINAL)
     assert 5.0 + final.wait_s == pytest.approx(10.0), "not behind those who have waited for less"
+
+
+def test_who_waits_for_a_window_is_told_when_its_calls_of_a_minute_ago_come_back() -> None:
+    """Not at even distances: what was used in one moment comes back in one."""
+    budget, draws, times = LocalBudget(), on(Window(4, 60.0)), (0.0, 10.0, 10.0, 50.0)
+    for number, at in enumerate(times):
+        assert budget.take_at(at, draws, f"old{number}", Priority.FINAL).go
+    told = [55.0 + budget.take_at(55.0, draws, f"s{number}", Priority.FINAL).wait_s for number in range(6)]
+    assert told == pytest.approx([60.0, 70.0, 70.0, 110.0, 120.0, 130.0])
+    for number, at in enumerate(told):
+        assert budget.take_at(at, draws, f"s{number}", Priority.FINAL).go, "and then there is a place"
+
+
+def test_who_will_not_wait_for_as_long_takes_no_place_in_line() -> None:
+    """He does something else, and nobody is told a later time because of him."""
+    budget, draws = LocalBudget(), on(Window(1, 60.0))
+    assert budget.take_at(0.0, draws, "old", Priority.FINAL).go
+    for _ in range(3):
+        assert budget.take_at(1.0, draws, "s0", Priority.FINAL, patience_s=30.0).wait_s == pytest.approx(59.0)
+    assert budget.take_at(2.0, draws, "s1", Priority.FINAL).wait_s == pytest.approx(58.0)
+    assert budget.take_at(3.0, draws, "s2", Priority.FINAL).wait_s == pytest.approx(117.0)
+
+
+def test_a_place_in_line_is_not_kept_for_who_does_not_come() -> None:
+    """His process has died, and who comes after him need not be behind him."""
+    budget, draws = LocalBudget(), on(Window(1, 60.0))
+    assert budget.take_at(0.0, draws, "old", Priority.FINAL).go
+    assert budget.take_at(1.0, draws, "dead", Priority.FINAL).wait_s == pytest.approx(59.0)
+    assert not budget.take_at(60.0 + LATE_S / 2, draws, "other", Priority.INTERIM, patience_s=0).go
+    assert budget.take_at(60.1 + LATE_S, draws, "other", Priority.INTERIM).go
+
+
+def test_an_answer_is_begun_only_while_its_end_has_a_place_as_well() -> None:
+    """Posts are ample and edits are not: four begin, the fifth waits until one of their ends has come back; what is
+    complete needs no end and goes."""
+    budget, edits = LocalBudget(), Bucket("edit", Window(4, 60.0))
+    posts = Draws("test", (Bucket("post", Window(100, 60.0)),), end=edits)
+    assert all(budget.take_at(float(number), posts, f"s{number}", Priority.FIRST).go for number in range(4))
+    fifth = budget.take_at(5.0, posts, "s4", Priority.FIRST)
+    assert not fifth.go
+    assert budget.take_at(5.0, posts, "whole", Priority.FINAL).go
+    for number in range(4):
+        assert budget.take_at(6.0 + number, Draws("test", (edits,)), f"s{number}", Priority.FINAL).go
+    told = 10.0 + budget.take_at(10.0, posts, "s4", Priority.FIRST).wait_s
+    assert told == pytest.approx(66.0) and budget.take_at(told, posts, "s4", Priority.FIRST).go
 
 
 @given(PRIORITIES, st.integers(0, 2000), RATES | WINDOWS)
 def test_what_is_spared_grows_as_the_priority_falls(priority: Priority, alive: int, quota: Rate | Window) -> None:
-    """final > first > stop and error > status > interim, and at least half of the budget is for use."""
+    """final > first > stop and error > status > interim, and no answer alive is without a place for its end."""
     most = quota.calls if isinstance(quota, Window) else quota.burst
-    assert 0 <= spared(priority, alive, quota) <= most / 2
+    assert 0 <= spared(priority, alive, quota) <= most
+    if isinstance(quota, Window):
+        assert spared(Priority.INTERIM, alive, quota) == min(alive + 2, most - 1)
     ranks = [spared(one, 10_000, quota) for one in Priority]
     assert ranks == sorted(ranks)
 
@@ -209,7 +255,7 @@ def test_what_is_spared_grows_as_the_priority_falls(priority: Priority, alive: i
 def test_a_share_of_a_budget_is_smaller_in_every_way() -> None:
     """What a process allows itself that cannot ask the others."""
     budget = LocalBudget(share=0.5)
-    granted = [budget.take_at(0.0, on(Window(10, 60)), "s", Priority.FINAL, in_line=False).go for _ in range(10)]
+    granted = [budget.take_at(0.0, on(Window(10, 60)), "s", Priority.FINAL).go for _ in range(10)]
     assert sum(granted) == 5
 
 
@@ -217,6 +263,6 @@ def test_buckets_do_not_share_and_idle_ones_are_forgotten() -> None:
     """A process that meets a thousand channels a day must not remember them all."""
     budget, rate = LocalBudget(), Rate(burst=1, per_s=1)
     for number in range(1000):
-        assert budget.take_at(number, Draws("d", (Bucket(f"b{number}", rate),)), "s", Priority.FIRST, in_line=False).go
-    budget.take_at(100_000.0, Draws("d", (Bucket("other", rate),)), "s", Priority.FIRST, in_line=False)
+        assert budget.take_at(number, Draws("d", (Bucket(f"b{number}", rate),)), "s", Priority.FIRST).go
+    budget.take_at(100_000.0, Draws("d", (Bucket("other", rate),)), "s", Priority.FIRST)
     assert len(budget._accounts) == 1

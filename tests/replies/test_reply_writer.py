@@ -275,7 +275,7 @@ def test_an_answer_deleted_in_the_middle_goes_on_in_a_new_message_once() -> None
             text = await say(reply, 5)
             surface.messages["m0"].deleted = True
             text = await say(reply, 10, 0.5, text)
-            assert surface.texts == [text]
+            await surface.until(lambda surface: surface.texts == [text])
             reply.show(Draft(text + "!", final=True))
             assert await task == "shown"
         assert surface.texts == [text + "!"]

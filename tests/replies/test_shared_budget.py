@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from pathlib import Path
 
@@ -12,22 +13,28 @@ from hypothesis import strategies as st
 
 from core.replies import Bucket, Draws, LocalBudget, Priority, Rate, SharedBudget, Window
 from core.replies import shared_budget as module
-from core.replies.budget import ALIVE_S, STEEPNESS
 from core.store import EmbeddedRedis, Store, keys
 
 CHANNEL, EVERYTHING = Bucket("c1:edit", Rate(4.5, 0.97)), Bucket("global", Rate(10, 36))
 UPDATES = Bucket("chat.update", Window(12, 60.0))
-DRAWS = [Draws("discord", (CHANNEL, EVERYTHING)), Draws("slack:T1", (UPDATES,)), Draws("discord", (EVERYTHING,))]
+POSTS = Bucket("chat.postMessage", Window(20, 61.0))
+DRAWS = [
+    Draws("discord", (CHANNEL, EVERYTHING)),
+    Draws("slack:T1", (UPDATES,)),
+    Draws("discord", (EVERYTHING,)),
+    Draws("slack:T1", (Bucket("posts:C1", Rate(3, 0.95)), POSTS), end=UPDATES),
+    Draws("slack:T1", (Bucket("posts:C2", Rate(3, 0.95)), POSTS), end=UPDATES),
+]
 
 
-Ask = tuple[float, int, int, Priority, bool]
+Ask = tuple[float, int, int, Priority, float]
 ASKS = st.lists(
     st.tuples(
         st.floats(0, 4).map(lambda s: round(s, 3)),
         st.integers(0, len(DRAWS) - 1),
-        st.integers(0, 5),
+        st.integers(0, 12),
         st.sampled_from(Priority),
-        st.booleans(),
+        st.sampled_from([math.inf, 3.0, 0.0]),
     ),
     max_size=60,
 )
@@ -42,20 +49,16 @@ def test_redis_decides_as_one_process_would(redis_url: str, asks: list[Ask], ref
         store, local, now = await Store.open(redis_url), LocalBudget(), 1_700_000_000.0
         await store.redis.flushall()
         closing = dict(refusals)
-        for number, (pause, which, stream, priority, in_line) in enumerate(asks):
+        for number, (pause, which, stream, priority, patience) in enumerate(asks):
             now, draws = round(now + pause, 3), DRAWS[which]
             if number in closing:
                 first = draws.buckets[0]
                 names = [keys.budget(draws.scope, first.name, part) for part in ("calls", "state")]
                 await store.script("draw_refused", names, [str(closing[number]), str(now), *module._quota(first)])
                 local.refused_at(now, draws, "", closing[number])
-            names = [
-                keys.budget(draws.scope, b.name, part) for b in draws.buckets for part in ("calls", "alive", "state")
-            ]
-            head = [f"s{stream}", int(priority), int(in_line), STEEPNESS, str(ALIVE_S), str(now)]
-            quotas = [one for bucket in draws.buckets for one in module._quota(bucket)]
-            shared = await store.script("draw", names, [*head, *quotas])
-            grant = local.take_at(now, draws, f"s{stream}", priority, in_line=in_line)
+            asked = module.draw_call(draws, f"s{stream}" if stream else "", priority, patience, str(now))
+            shared = await store.script("draw", *asked)
+            grant = local.take_at(now, draws, f"s{stream}" if stream else "", priority, patience_s=patience)
             told = module.read_grant(shared, draws)
             assert told.go == grant.go and (told.closure and told.closure.bucket) == (
                 grant.closure and grant.closure.bucket
@@ -75,11 +78,11 @@ async def test_two_replicas_share_one_budget(store: Store, redis_url: str) -> No
     other_store = await Store.open(redis_url)
     budgets = [SharedBudget(store), SharedBudget(other_store)]
     draws = Draws("slack:T2", (UPDATES,))
-    grants = [await budgets[n % 2].take(draws, f"s{n}", Priority.FINAL, in_line=False) for n in range(20)]
+    grants = [await budgets[n % 2].take(draws, f"s{n}", Priority.FINAL) for n in range(20)]
     assert sum(grant.go for grant in grants) == 12
     assert all(grant.wait_s > 0 for grant in grants[12:])
     await budgets[0].refused(draws, "", 300.0)
-    told = await budgets[1].take(draws, "s", Priority.FINAL, in_line=False)
+    told = await budgets[1].take(draws, "s", Priority.FINAL)
     assert told.wait_s > 299, "what the platform told one replica, the other knows"
     assert budgets[0].refusals == {"slack:T2": 1}
     await other_store.aclose()
@@ -90,10 +93,10 @@ async def test_answers_on_another_replica_widen_the_gap(store: Store, redis_url:
     other_store = await Store.open(redis_url)
     here, there = SharedBudget(store), SharedBudget(other_store)
     draws = Draws("slack:T3", (UPDATES,))
-    alone = (await here.take(draws, "mine", Priority.INTERIM, in_line=False)).gap_s
+    alone = (await here.take(draws, "mine", Priority.INTERIM)).gap_s
     for number in range(5):
-        await there.take(draws, f"theirs{number}", Priority.FIRST, in_line=False)
-    crowded = (await here.take(draws, "mine", Priority.INTERIM, in_line=False)).gap_s
+        await there.take(draws, f"theirs{number}", Priority.FIRST)
+    crowded = (await here.take(draws, "mine", Priority.INTERIM)).gap_s
     assert crowded > 6 * alone and here.outlook(draws).gap_s == crowded
     await other_store.aclose()
 
@@ -102,7 +105,7 @@ async def test_every_key_goes_away_by_itself_and_those_of_a_scope_share_a_slot(s
     """A channel nobody talks in any more leaves nothing behind; one script may touch only one slot of a Cluster."""
     budget = SharedBudget(store)
     for draws in DRAWS:
-        await budget.take(draws, "s", Priority.INTERIM, in_line=False)
+        await budget.take(draws, "s", Priority.INTERIM)
         await budget.refused(draws, "", 30.0)
     names = [name async for name in store.names("*")]
     assert len(names) >= 6
@@ -119,14 +122,14 @@ async def test_a_redis_that_is_away_does_not_hold_up_an_answer(
     async with server:
         store = await Store.open(server.url)
         budget, draws = SharedBudget(store), Draws("slack:T4", (UPDATES,))
-        assert (await budget.take(draws, "s", Priority.INTERIM, in_line=False)).go
+        assert (await budget.take(draws, "s", Priority.INTERIM)).go
     began = time.monotonic()
-    grants = [await budget.take(draws, "s", Priority.FINAL, in_line=False) for _ in range(12)]
+    grants = [await budget.take(draws, "s", Priority.FINAL) for _ in range(12)]
     assert sum(grant.go for grant in grants) == 6, "half of the budget"
     assert time.monotonic() - began < 2 * module.PATIENCE_S, "Redis is asked once, not twelve times"
     assert [record.message for record in caplog.records if record.message.startswith("budget")] == ["budget.alone"]
     async with EmbeddedRedis(tmp_path):
         budget._away_until = 0.0
-        assert (await budget.take(draws, "s", Priority.FINAL, in_line=False)).go
+        assert (await budget.take(draws, "s", Priority.FINAL)).go
         assert await store.redis.exists(keys.budget("slack:T4", "chat.update", "calls"))
         await store.aclose()

@@ -348,9 +348,9 @@ class Budgeted:
         self._budget, self._now = LocalBudget(), 0.0
 
     def wait(self, operation: Operation, priority: Priority) -> None:
-        draws, in_line = self._surface.draws(operation, self._placement), False
-        while not (grant := self._budget.take_at(self._now, draws, "s", priority, in_line=in_line)).go:
-            self._now, in_line = self._now + grant.wait_s, True
+        draws = self._surface.draws(operation, self._placement)
+        while not (grant := self._budget.take_at(self._now, draws, "s", priority)).go:
+            self._now += grant.wait_s
             self._emulator.advance(grant.wait_s)
 
 

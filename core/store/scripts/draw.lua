@@ -1,21 +1,29 @@
 -- Ask for one call on the rate budgets of a platform; the theory stands in core/replies/budget.py, which does the same.
--- KEYS  for each bucket three:  calls (sorted set: a call of the running window, by its time)
---                               alive (sorted set: Replies, by the time until which they count)
---                               state (hash: tokens, at; closed; seq; line:<priority>)
--- ARGV  1 name of the Reply   2 priority, 0 (final) to 4 (interim)   3 '1' if it comes at the time it was told
---       4 how steeply the gap grows   5 how long a Reply counts after a call (s)   6 now (s), '' for Redis's clock
+-- KEYS  for each bucket four:  calls (sorted set: a call of the running window, by its time)
+--                              alive (sorted set: Replies, by the time until which they count)
+--                              state (hash: tokens, at; closed; seq)
+--                              line (sorted set: '<priority>:<Reply>' of who waits, by the time he was told)
+-- ARGV  1 name of the Reply, '' for none   2 priority, 0 (final) to 4 (interim)
+--       3 for how long it would wait (s), '' for as long as need be   4 how steeply the gap grows
+--       5 how long a Reply counts after a call (s)   6 how long a place in line is kept (s)
+--       7 '1' if the last bucket is the one that the end of what is begun will draw on
+--       8 now (s), '' for Redis's clock
 --       then for each bucket three:  'window' or 'rate'   calls or burst   seconds or calls a second
 -- Gives {'1' if the call may go and is accounted for, seconds to wait, fair gap (s), how long the end of one more answer
 -- would wait (s), number of the bucket that the platform has closed for the longest time or '0', for how long (s)}.
 -- The clock is Redis's, the same for all replicas: theirs may differ by more than a window allows.
 local NEVER, ROUNDING, KEPT = -1, 1e-6, 600
-local stream, priority, in_line = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
-local steepness, counts = tonumber(ARGV[4]), tonumber(ARGV[5])
-local now = tonumber(ARGV[6])
+local INTERIM, FIRST, FINAL = 4, 1, 0
+local stream, priority, patience = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local steepness, counts, late = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local now = tonumber(ARGV[8])
 if not now then
   local time = redis.call('TIME')
   now = time[1] + time[2] / 1000000
 end
+local place_in_line = priority .. ':' .. stream
+local ends_here = priority == FINAL or priority == 2
+local begins = priority == FIRST or priority == 3
 
 local function text(number)
   return string.format('%.6f', number)
@@ -26,22 +34,26 @@ local function spared(rank, alive, most, window)
   if rank == 1 then return math.floor(most / 12) end
   if rank == 2 then return math.floor(most / 8) end
   if rank == 3 then return math.floor(most / 4) end
-  return math.min(window and alive + math.floor(alive / 2) + 2 or alive, math.floor(most / 2))
+  if window then return math.min(alive + 2, most - 1) end
+  return math.min(alive, math.floor(most / 2))
 end
 
-local buckets = {}
-for number = 1, #KEYS / 3 do
-  local b = {calls = KEYS[3 * number - 2], alive = KEYS[3 * number - 1], state = KEYS[3 * number]}
-  b.window = ARGV[3 * number + 4] == 'window'
-  b.most, b.per = tonumber(ARGV[3 * number + 5]), tonumber(ARGV[3 * number + 6])
-  local known = redis.call('HMGET', b.state, 'closed', 'tokens', 'at',
-    'line:0', 'line:1', 'line:2', 'line:3', 'line:4')
-  b.closed = tonumber(known[1] or NEVER)
-  b.line = NEVER -- the last time told to anybody of this priority or a higher one
-  for rank = 0, priority do
-    b.line = math.max(b.line, tonumber(known[4 + rank] or NEVER))
+local function count(b, until_)
+  if ends_here then
+    redis.call('ZREM', b.alive, stream)
+  elseif stream ~= '' then
+    redis.call('ZADD', b.alive, 'GT', text(until_), stream)
   end
-  b.ends = tonumber(known[4] or NEVER)
+end
+
+local function opened(number)
+  local b = {
+    calls = KEYS[4 * number - 3], alive = KEYS[4 * number - 2], state = KEYS[4 * number - 1], line = KEYS[4 * number],
+    window = ARGV[3 * number + 6] == 'window',
+    most = tonumber(ARGV[3 * number + 7]), per = tonumber(ARGV[3 * number + 8]),
+  }
+  local known = redis.call('HMGET', b.state, 'closed', 'tokens', 'at')
+  b.closed = tonumber(known[1] or NEVER)
   if b.window then
     redis.call('ZREMRANGEBYSCORE', b.calls, '-inf', text(now - b.per + ROUNDING))
     b.used = redis.call('ZCARD', b.calls)
@@ -53,53 +65,74 @@ for number = 1, #KEYS / 3 do
     b.used = b.most - b.tokens
   end
   redis.call('ZREMRANGEBYSCORE', b.alive, '-inf', text(now))
-  if priority == 0 or priority == 2 then -- its end
-    redis.call('ZREM', b.alive, stream)
-  else
-    local until_ = tonumber(redis.call('ZSCORE', b.alive, stream) or 0)
-    redis.call('ZADD', b.alive, text(math.max(until_, now + counts)), stream)
-  end
-  b.living = redis.call('ZCARD', b.alive)
-  buckets[number] = b
+  redis.call('ZREMRANGEBYSCORE', b.line, '-inf', text(now - late))
+  return b
 end
 
 local function open_to(b, rank)
-  return math.max(1, b.most - spared(rank, b.living, b.most, b.window))
+  return math.max(1, b.most - spared(rank, redis.call('ZCARD', b.alive), b.most, b.window))
 end
 
 local function interval(b, rank)
   return b.window and b.per / open_to(b, rank) or 1 / b.per
 end
 
+local function ahead_of(b, rank) -- when those go whom a call of that rank does not overtake
+  local times = {}
+  if redis.call('ZCARD', b.line) > 0 then
+    local line = redis.call('ZRANGE', b.line, 0, -1, 'WITHSCORES')
+    for at = 1, #line, 2 do
+      if tonumber(string.sub(line[at], 1, 1)) <= rank then
+        times[#times + 1] = tonumber(line[at + 1])
+      end
+    end
+  end
+  return times
+end
+
+local function back_at(b, missing, ahead) -- when that many places will have come back
+  local at = math.max(now, b.closed)
+  if missing <= 0 then return at end
+  if not b.window then return at + missing / b.per end
+  local last = math.floor(missing)
+  if last <= b.used then
+    return math.max(at, tonumber(redis.call('ZRANGE', b.calls, last - 1, last - 1, 'WITHSCORES')[2]) + b.per)
+  end
+  return math.max(at, (ahead[last - b.used] or now) + b.per)
+end
+
+local function end_at(b) -- when one more answer could end, behind all that are alive
+  local ahead = ahead_of(b, FINAL)
+  return back_at(b, b.used + #ahead + redis.call('ZCARD', b.alive) + 1 - b.most, ahead)
+end
+
+local buckets, ending = {}, nil
+for number = 1, #KEYS / 4 do
+  buckets[number] = opened(number)
+end
+if ARGV[7] == '1' then ending = table.remove(buckets) end
+
 local at = now
 for _, b in ipairs(buckets) do
-  local mine = open_to(b, priority)
-  local opens = math.max(now, b.closed)
-  if b.window then
-    if b.used >= mine then
-      local frees = math.floor(b.used - mine)
-      local oldest = redis.call('ZRANGE', b.calls, frees, frees, 'WITHSCORES')
-      opens = math.max(opens, tonumber(oldest[2]) + b.per)
-    end
-  else
-    opens = opens + math.max(b.used + 1 - mine, 0) / b.per
+  count(b, now + counts)
+  local waited = redis.call('ZSCORE', b.line, place_in_line) and true or false
+  for rank = FINAL, INTERIM do
+    redis.call('ZREM', b.line, rank .. ':' .. stream)
   end
-  if not in_line then
-    if b.line > now then
-      opens = math.max(opens, b.line + interval(b, priority))
-    end
-    if opens > now + ROUNDING then
-      local mark = 'line:' .. priority
-      redis.call('HSET', b.state, mark, text(math.max(tonumber(redis.call('HGET', b.state, mark) or NEVER), opens)))
-      if priority == 0 then b.ends = math.max(b.ends, opens) end
-    end
-  end
-  at = math.max(at, opens)
+  local ahead = waited and {} or ahead_of(b, priority)
+  b.opens = back_at(b, b.used + #ahead + 1 - open_to(b, priority), ahead)
+end
+if ending and begins and not redis.call('ZSCORE', ending.alive, stream) then -- its end needs a place as well
+  local widest = buckets[#buckets]
+  widest.opens = math.max(widest.opens, end_at(ending))
+end
+for _, b in ipairs(buckets) do
+  at = math.max(at, b.opens)
 end
 
 local go = at <= now + ROUNDING
 local wait = go and 0 or at - now
-local gap, ends, number, closed = 0, 0, 0, 0
+local number, closed = 0, 0
 for place, b in ipairs(buckets) do
   if go then
     b.used = b.used + 1
@@ -108,35 +141,33 @@ for place, b in ipairs(buckets) do
     else
       b.tokens = b.tokens - 1
     end
+  elseif b.opens > now + ROUNDING and stream ~= '' and (not patience or wait <= patience) then
+    redis.call('ZADD', b.line, text(at), place_in_line)
   end
   if not b.window then
     redis.call('HSET', b.state, 'tokens', text(b.tokens), 'at', text(b.at))
   end
-  local mine, between = open_to(b, 4), interval(b, 4)
-  local even = b.living * between
-  gap = math.max(gap, even * math.min(1, math.max(0, b.used / mine)) ^ steepness)
+  if b.closed - now > closed then
+    number, closed = place, b.closed - now
+  end
+end
+if go and ending then count(ending, now + counts) end
+
+local gap, ends = 0, 0
+for _, b in ipairs(ending and {ending} or buckets) do
+  local mine, between = open_to(b, INTERIM), interval(b, INTERIM)
+  local alive = redis.call('ZCARD', b.alive)
+  local even = alive * between
+  gap = math.max(gap, even * math.min(1, math.max(0, b.used / mine)) ^ (steepness / math.max(alive, 1) ^ 2))
   if b.window and b.used > 0 and b.used < mine then
     local oldest = redis.call('ZRANGE', b.calls, 0, 0, 'WITHSCORES')
     local frees_in = tonumber(oldest[2]) + b.per - now
     local stretch = frees_in / (mine - b.used) / between
     gap = math.max(gap, math.min(even * (stretch < 3 and stretch ^ 3 / 9 or stretch), frees_in))
   end
-  local missing = b.used + b.living + spared(1, b.living, b.most, b.window) + 1 - b.most
-  local ends_at = math.max(now, b.closed)
-  if missing > 0 and not b.window then
-    ends_at = ends_at + missing / b.per
-  elseif missing > 0 and b.used > 0 then
-    local frees = math.min(math.floor(missing), b.used) - 1
-    ends_at = math.max(ends_at, tonumber(redis.call('ZRANGE', b.calls, frees, frees, 'WITHSCORES')[2]) + b.per)
-  end
-  if b.ends > now then
-    ends_at = math.max(ends_at, b.ends + interval(b, 0))
-  end
-  ends = math.max(ends, ends_at - now)
-  if b.closed - now > closed then
-    number, closed = place, b.closed - now
-  end
+  ends = math.max(ends, end_at(b) - now)
 end
+if ending then buckets[#buckets + 1] = ending end
 for _, b in ipairs(buckets) do
   if redis.call('ZSCORE', b.alive, stream) then
     redis.call('ZADD', b.alive, text(now + wait + 2 * gap + counts), stream)
@@ -145,5 +176,6 @@ for _, b in ipairs(buckets) do
   redis.call('EXPIRE', b.calls, kept)
   redis.call('EXPIRE', b.alive, kept)
   redis.call('EXPIRE', b.state, kept)
+  redis.call('EXPIRE', b.line, kept)
 end
 return {go and '1' or '0', text(wait), text(gap), text(ends), tostring(number), text(closed)}
