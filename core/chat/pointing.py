@@ -96,12 +96,11 @@ async def point(
 
 async def _admitted(surface: Surface, placement: Placement, line: Line, budget: RateBudget) -> None:
     """Wait for a place in the budget. Raises TimeoutError at once when none comes in time."""
-    draws, in_line = surface.draws("post", placement), False
-    while not (grant := await budget.take(draws, line.key, Priority.NOTICE, in_line=in_line)).go:
+    draws = surface.draws("post", placement)
+    while not (grant := await budget.take(draws, line.key, Priority.NOTICE, patience_s=POINT_WAIT_S)).go:
         if grant.wait_s > POINT_WAIT_S:
             raise TimeoutError("no place in the budget")
         await asyncio.sleep(grant.wait_s)
-        in_line = True
 
 
 async def _posted(surface: Surface, placement: Placement, line: Line, text: str, budget: RateBudget) -> MessageRef:
