@@ -37,6 +37,7 @@ from core.chat.presence import Presence
 from core.chat.progress import Progress
 from core.chat.question import Question
 from core.chat.running import Running
+from core.chat.sealing import seal
 from core.chat.speakers import named
 from core.chat.steering import Steering
 from core.chat.stop import Stop, StopReason, reason_noted
@@ -44,8 +45,7 @@ from core.chat.whisper import whisper
 from core.messages import ModelMessage
 from core.models.errors import AgentRunError
 from core.replies import Controls, Placement, RateBudget, Reply, Standing, Surface, SurfaceError, Uploader
-from core.sessions import Begun, Lease, LedgerRow, UsageEntry
-from core.usage import increments, today, who_of
+from core.sessions import Begun, Lease
 
 log = logging.getLogger(__name__)
 
@@ -358,33 +358,8 @@ class _Attempt:
             files=files or HandedOver(),
         )
 
-    def _record(self, conclusion: Conclusion) -> str | None:
-        """What is kept to answer this Turn once more; "" leaves that of an earlier one, None drops it."""
-        if conclusion.reset:
-            return None
-        if self._question.verb is not None:
-            return ""
-        if not conclusion.retry:
-            return None
-        return self._question.record(self._begun.number, self._notes.journal).dump()
-
     async def _seal(self, conclusion: Conclusion) -> None:
-        usage = conclusion.usage
-        day = today().isoformat()
-        entry = UsageEntry(usage.scope, day, increments(usage)) if usage else None
-        row = LedgerRow(usage.scope, day, who_of(usage)) if usage and conclusion.rating else None
-        await patiently(
-            lambda: self._lease.seal(
-                self._begun.letters[0],
-                ended=conclusion.outcome,
-                history=conclusion.history,
-                reset=conclusion.reset,
-                instead_of=self._question.instead_of,
-                record=self._record(conclusion),
-                usage=entry,
-                rated_in=row,
-            )
-        )
+        await seal(self._lease, self._begun, self._question, self._notes.journal, conclusion)
 
     def _log_end(self, conclusion: Conclusion, delivery: str) -> None:
         usage = conclusion.usage

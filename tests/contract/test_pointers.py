@@ -31,7 +31,8 @@ from core.chat import (
 @dataclass
 class Below:
     """A place where Ada has asked. say, other_bot: somebody writes there.  link: as the platform has it.  pinged: who
-    was.  forbid: the next look is refused.  everybody_hears: of each message there."""
+    was.  forbid: the next look is refused.  everybody_hears: of each message there.
+    answers: the id of the message that one replies to."""
 
     surface: Any
     placement: Placement
@@ -43,6 +44,7 @@ class Below:
     pinged: Callable[[], list[str]]
     forbid: Callable[[], None]
     everybody_hears: bool
+    answers: Callable[[MessageRef], str] = lambda ref: ""
 
     async def answer(self) -> MessageRef:
         ref: MessageRef = await self.surface.post(self.placement, Segment("The answer."), "k-0")
@@ -122,9 +124,9 @@ async def on_discord(stack: AsyncExitStack, where: str) -> Below:
     async def other_bot() -> None:
         await discord.say(helper, place, "beep")
 
-    def shown(ref: MessageRef) -> str:
-        [message] = [one for one in discord.messages(place) if str(one.id) == ref.message]
-        return str(message.content)
+    def message(ref: MessageRef) -> Any:
+        [found] = [one for one in discord.messages(place) if str(one.id) == ref.message]
+        return found
 
     def pinged() -> list[str]:
         ours = [one for one in discord.messages(place) if one.author.id == discord.bot_user_id]
@@ -137,10 +139,11 @@ async def on_discord(stack: AsyncExitStack, where: str) -> Below:
         say,
         other_bot,
         lambda ref: f"https://discord.com/channels/{guild}/{place.id}/{ref.message}",
-        shown,
+        lambda ref: str(message(ref).content),
         pinged,
         lambda: discord.fail_next("GET /channels/*/messages", 403, 50001),
         everybody_hears=where == "direct message",
+        answers=lambda ref: str((message(ref).reference or {}).get("message_id", "")),
     )
 
 
@@ -187,6 +190,16 @@ async def test_the_line_links_to_the_answer_and_only_the_asker_hears_of_it(below
     assert below.link(ref) in below.shown(posted)
     person = below.ada.rpartition(":")[2]
     assert below.pinged() == ([] if below.everybody_hears else [f"user:{person}"])
+
+
+async def test_in_a_channel_the_line_answers_the_question_as_the_answer_does() -> None:
+    """So whoever replies to it goes on with the same conversation."""
+    async with AsyncExitStack() as stack:
+        below = await on_discord(stack, "channel without threads")
+        ref = await below.answer()
+        posted = await below.point(ref)
+        assert posted.channel == ref.channel
+        assert below.answers(posted) == below.answers(ref) == below.placement.thread_id.rpartition(":")[2]
 
 
 async def test_a_line_is_found_or_not_repeated(below: Below) -> None:
