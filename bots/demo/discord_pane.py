@@ -9,6 +9,7 @@ from adapters.emulators.discord import Channel, DiscordEmulator, Event, Message,
 from adapters.emulators.discord import commands as registered
 from adapters.emulators.discord.errors import ApiError
 from adapters.emulators.discord.payloads import message as wire_of
+from bots.demo.files import File
 from bots.demo.pane import Json, Refusal, Tell, text_in
 from bots.demo.policies import Policies
 
@@ -83,6 +84,10 @@ class DiscordPane:
         unsubscribe, unfollow = self._discord.subscribe(listener), self._policies.follow(tell)
         self._followers.append(tell)
         return end
+
+    def file(self, name: str) -> File | None:
+        found = self._discord.world.attachments.get(int(name)) if name.isdecimal() else None
+        return File(found.filename, found.data) if found is not None else None
 
     async def act(self, act: Mapping[str, Any]) -> str:
         try:
@@ -221,6 +226,7 @@ class DiscordPane:
             "at": message.created_at,
             "command": self._commands.get(interaction),
             "wire": wire_of(self._discord.world, message),
+            "files": [File(one.filename, one.data).about(str(one.id)) for one in message.attachments],
         }
 
     def _moderates(self, person: User) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from bots.demo.files import File
 from bots.demo.pane import Json, Pane, Refusal
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,11 @@ class Live:
                 unfollow()
             self._sockets.discard(socket)
         return socket
+
+    def file(self, platform: str, name: str) -> File | None:
+        """A file that hangs on a message of `platform`, by its id."""
+        pane = self._panes.get(platform)
+        return pane.file(name) if pane is not None else None
 
     async def aclose(self) -> None:
         """Say goodbye to every page."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from bots.demo.files import served
 from bots.demo.gallery import cases
 from bots.demo.live import Live
 
@@ -33,11 +34,19 @@ HEADERS = {
 
 
 def routes(live: Live) -> list[web.RouteDef]:
-    """`/` and its files, `/live`, where the page connects, and `/gallery`."""
+    """`/` and its files, `/live`, where the page connects, `/files` with those of messages, and `/gallery`."""
+
+    async def attached(request: web.Request) -> web.Response:
+        file = live.file(request.match_info["platform"], request.match_info["name"])
+        if file is None:
+            raise web.HTTPNotFound
+        return served(file, to_save="save" in request.query)
+
     return [
         web.get("/", _index),
         web.get("/page/{name}", _file),
         web.get("/live", live.connect),
+        web.get("/files/{platform}/{name}", attached),
         web.get("/gallery", _gallery),
         web.get("/gallery/cases", _cases),
     ]
@@ -61,11 +70,11 @@ def guard(host: str) -> Middleware:
 
 
 async def _index(_: web.Request) -> web.Response:
-    return _served("index.html")
+    return _of_the_page("index.html")
 
 
 async def _gallery(_: web.Request) -> web.Response:
-    return _served("gallery.html")
+    return _of_the_page("gallery.html")
 
 
 async def _cases(_: web.Request) -> web.Response:
@@ -73,10 +82,10 @@ async def _cases(_: web.Request) -> web.Response:
 
 
 async def _file(request: web.Request) -> web.Response:
-    return _served(request.match_info["name"])
+    return _of_the_page(request.match_info["name"])
 
 
-def _served(name: str) -> web.Response:
+def _of_the_page(name: str) -> web.Response:
     kind = CONTENT_TYPES.get(name.rpartition(".")[2])
     found = files("bots.demo").joinpath("page", name)
     if kind is None or "/" in name or "\\" in name or not found.is_file():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from bots.demo.files import File
+
 Json = dict[str, Any]
 """JSON for the page, with the platform's own payloads inside; there is no narrower type worth having."""
 
@@ -27,6 +29,10 @@ class Pane(Protocol):
 
     def follow(self, tell: Tell) -> Callable[[], None]:
         """Call `tell` with each change from now on; the returned function ends that."""
+        ...
+
+    def file(self, name: str) -> File | None:
+        """A file that hangs on a message, by its id."""
         ...
 
     async def act(self, act: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from adapters.emulators.slack import Change, Delivery, Ephemeral, Message, Setti
 from adapters.emulators.slack import SlackError as SlackRefusal
 from adapters.emulators.slack.web_api.streams import is_live
 from adapters.emulators.slack.wire import stored_json
+from bots.demo.files import File
 from bots.demo.pane import Json, Refusal, Tell, text_in
 from bots.demo.policies import Policies
 
@@ -111,6 +112,10 @@ class SlackPane:
                 one()
 
         return end
+
+    def file(self, name: str) -> File | None:
+        found = self._slack.workspace.files.get(name)
+        return File(found.title or found.name, found.content) if found is not None and found.complete else None
 
     async def act(self, act: Mapping[str, Any]) -> str:
         user, channel = text_in(act, "user"), text_in(act, "channel")
@@ -260,6 +265,7 @@ class SlackPane:
             "at": float(message.ts),
             "streaming": message.stream is not None and is_live(self._slack.core, message.stream),
             "wire": stored_json(self._slack.core, message, metadata=False),
+            "files": [file.about(str(one["id"])) for one in message.files if (file := self.file(str(one["id"])))],
         }
 
     def _whisper(self, note: Ephemeral) -> Json:

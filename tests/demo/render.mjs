@@ -1,5 +1,5 @@
 // Renders markup with the page's own modules on a document of a few lines, and prints the tree as JSON.
-// Input: {"kind": "slack" | "discord", "wire": {...}, "page": directory of the modules}.
+// Input: {"kind": "slack" | "discord", "wire": {...}, "files": [...], "page": directory of the modules}.
 
 class Node {
   constructor(name) {
@@ -23,8 +23,8 @@ const plain = (node) => (node instanceof Node
 
 let input = "";
 for await (const part of process.stdin) input += part;
-const { kind, wire, page } = JSON.parse(input);
+const { kind, wire, files, page } = JSON.parse(input);
 const { readDiscord, readSlack } = await import(`${page}/wire.js`);
 const names = { me: "1", user: (id) => ({ 1: "Ada", U1: "Ada" })[id], channel: () => "general" };
-const shown = (kind === "slack" ? readSlack : readDiscord)(wire, names);
+const shown = (kind === "slack" ? readSlack : readDiscord)(wire, names, files);
 process.stdout.write(JSON.stringify({ body: shown.body.map(plain), buttons: shown.buttons }));

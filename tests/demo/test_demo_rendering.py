@@ -65,10 +65,10 @@ def _page(tmp_path_factory: pytest.TempPathFactory) -> None:
 copied: dict[str, str] = {}
 
 
-def rendered(kind: str, wire: dict[str, Any]) -> Any:
+def rendered(kind: str, wire: dict[str, Any], files: list[dict[str, Any]] | None = None) -> Any:
     """The tree, as [name, attributes, *children]."""
     assert NODE is not None
-    asked = json.dumps({"kind": kind, "wire": wire, "page": copied["page"]})
+    asked = json.dumps({"kind": kind, "wire": wire, "files": files or [], "page": copied["page"]})
     done = subprocess.run([NODE, str(SCRIPT)], input=asked, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -234,3 +234,25 @@ def test_task_boxes_and_the_indentation_of_mrkdwn_are_drawn() -> None:
     assert text(slack("- [ ] a\n- [x] b")) == "☐ a☑ b"
     [paragraph] = rendered("slack", {"text": "• a\n    ◦ b"})["body"]
     assert paragraph[1] == {"class": "typed"}
+
+
+@pytest.mark.parametrize("kind", ["slack", "discord"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_is_shown_from_this_server_whatever_its_name(kind: str, name: str) -> None:
+    """The name is words for people: no address, no markup."""
+    files = [{"id": "../F1?x", "name": name, "size": 2048, "picture": picture} for picture in (True, False)]
+    tree = rendered(kind, {"text": "", "content": ""}, files)["body"]
+    assert {one for one, _ in elements(tree)} <= MADE | {"img", "figure", "figcaption", "svg", "path"}
+    places = [value for _, attributes in elements(tree) for key, value in attributes.items() if key in ("href", "src")]
+    assert {place.removesuffix("?save") for place in places} == {f"/files/{kind}/..%2FF1%3Fx"}
+    assert not any(key.startswith("on") for _, attributes in elements(tree) for key in attributes)
+    assert name in text(tree) and "2.0 KB" in text(tree)
+
+
+@pytest.mark.parametrize(("kind", "named"), [("slack", True), ("discord", False)])
+def test_a_picture_is_drawn_and_can_be_opened(kind: str, named: bool) -> None:
+    """Slack writes its name above it, Discord does not."""
+    tree = rendered(kind, {"text": "", "content": ""}, [{"id": "1", "name": "cat.png", "size": 10, "picture": True}])
+    ((_, image),) = [one for one in elements(tree["body"]) if one[0] == "img"]
+    assert (image["src"], image["alt"]) == (f"/files/{kind}/1", "cat.png")
+    assert ("cat.png" in text(tree["body"])) == named

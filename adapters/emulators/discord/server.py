@@ -22,6 +22,8 @@ from .rest import ROUTES, Pipeline, Service
 from .seed import new_world
 
 _RECENT = 1000
+_INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+"""For a file that a browser may come upon: it runs nothing."""
 
 
 class DiscordEmulator(Control):
@@ -130,7 +132,7 @@ class DiscordEmulator(Control):
         if found is None:
             raise web.HTTPNotFound
         kind = found.content_type or "application/octet-stream"
-        return web.Response(body=found.data, headers={"Content-Type": kind})
+        return web.Response(body=found.data, headers={"Content-Type": kind} | _INERT)
 
     async def _shut_down(self, app: web.Application) -> None:
         self.gateway.admitting.set()

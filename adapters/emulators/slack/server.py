@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TOKEN_ERRORS = {"revoked": "token_revoked", "expired": "token_expired", "inactive": "account_inactive"}
 _UPLOAD_LIMIT = 64 * 1024 * 1024
+_INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+"""For a file that a browser may come upon: it runs nothing."""
 
 
 def application(core: Core) -> web.Application:
@@ -175,7 +177,7 @@ class Faces:
             return web.Response(text="<!DOCTYPE html><html><title>Slack</title></html>", content_type="text/html")
         if file is None:
             return web.Response(status=404)
-        return web.Response(body=file.content, content_type=file.mimetype)
+        return web.Response(body=file.content, content_type=file.mimetype, headers=_INERT)
 
 
 async def _arguments(request: web.Request) -> tuple[Json, str]:

@@ -11,6 +11,7 @@ const DIRECT_CHIPS = ["hello", "what time is it in Tokyo?", "roll 2d20"];
 const THREAD_CHIPS = ["what did I say first?", "my name is Ada", "write a long answer"];
 const TYPING_MS = 10_000;
 const REPLY = 19;
+const COMMAND = 2;
 const THREAD_STARTER = 21;
 
 export class DiscordPane extends Pane {
@@ -128,7 +129,7 @@ export class DiscordPane extends Pane {
   message(message, follows) {
     let { wire } = message;
     if (wire.type === THREAD_STARTER && wire.referenced_message) wire = wire.referenced_message;
-    const shown = readDiscord(wire, this.names);
+    const shown = readDiscord(wire, this.names, message.files);
     if (shown.loading) shown.body = [waiting(`${this.bot.name} is thinking…`)];
     const reactions = (wire.reactions ?? []).map((one) => [one.emoji.name, one.count]);
     const node = this.frame({ ...message, wire }, follows, shown, this.reactions(reactions), this.threadCard(message));
@@ -142,7 +143,7 @@ export class DiscordPane extends Pane {
 
   above(wire, command) {
     const used = wire.interaction_metadata;
-    if (used) {
+    if (used?.type === COMMAND) { // pressing a button is nothing that is told
       return el("p", { class: "above" }, icon("branch"), avatar(this.person(used.user.id).name),
         el("strong", { text: this.person(used.user.id).name }), el("span", { text: ` used /${command ?? "a command"}` }));
     }

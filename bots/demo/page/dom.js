@@ -32,6 +32,8 @@ const PATHS = {
   eye: "M2 12s4-6.5 10-6.5S22 12 22 12s-4 6.5-10 6.5S2 12 2 12zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6",
   edit: "M4 20l4-1L19 8l-3-3L5 16zM14 7l3 3",
   delete: "M5 7h14M10 11v6M14 11v6M6 7l1 13h10l1-13M9 7V4h6v3",
+  file: "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6",
+  save: "M12 4v11M7 11l5 5 5-5M5 20h14",
   branch: "M5 4v9a3 3 0 0 0 3 3h11M15 12l4 4-4 4",
 };
 
@@ -83,6 +85,7 @@ export function makeLog() {
     log.before = log.scrollTop;
   });
   new ResizeObserver(() => keepEnd(log)).observe(log);
+  log.addEventListener("load", () => keepEnd(log), true); // of a picture
   return log;
 }
 

@@ -132,7 +132,7 @@ export class SlackPane extends Pane {
   }
 
   message(message, follows, inThread) {
-    const shown = readSlack(message.wire, this.names);
+    const shown = readSlack(message.wire, this.names, message.files);
     const reactions = (message.wire.reactions ?? []).map((one) => [`:${one.name}:`, one.count]);
     return this.frame(message, follows, shown, this.reactions(reactions), inThread ? null : this.replies(message));
   }

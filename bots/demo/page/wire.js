@@ -2,6 +2,7 @@
 
 import { blocks, codeBlock } from "./blocks.js";
 import { el } from "./dom.js";
+import { fileNode } from "./files.js";
 import { discordMarkdown, inline, link, mention, mrkdwn, slackMarkdown, unescaped } from "./inline.js";
 
 const MARKDOWN = { dialect: slackMarkdown, headings: 6, tables: true, lists: true, tasks: true, rules: true };
@@ -9,12 +10,12 @@ const MRKDWN = { dialect: mrkdwn, headings: 0, spaces: true, code: unescaped };
 const DISCORD = { dialect: discordMarkdown, headings: 3, lists: true, subtext: true };
 const LOADING = 1 << 7;
 
-/** {body: nodes, buttons: [{label, action, style}]} of a Slack message. */
-export function readSlack(wire, names) {
+/** {body: nodes, buttons: [{label, action, style}]} of a Slack message. files: those that hang on it. */
+export function readSlack(wire, names, files = []) {
   const shown = { body: [], buttons: [] };
   for (const block of wire.blocks ?? []) slackBlock(block, names, shown);
   if (!shown.body.length) shown.body = blocks(wire.text ?? "", MRKDWN, names);
-  for (const file of wire.files ?? []) shown.body.push(el("p", { class: "file", text: `📎 ${file.title || file.name || "file"}` }));
+  shown.body.push(...files.map((file) => fileNode("slack", file, true)));
   return shown;
 }
 
@@ -55,10 +56,10 @@ function slackBlock(block, names, shown) {
       shown.body.push(el("div", { class: "plan" }, el("strong", { text: block.title }), ...block.tasks.map(taskCard)));
       break;
     case "image":
-      shown.body.push(el("p", { class: "file", text: `🖼 ${block.alt_text}` }));
+      shown.body.push(el("p", { class: "absent", text: `🖼 ${block.alt_text}` })); // of a foreign server: never fetched
       break;
     default:
-      shown.body.push(el("p", { class: "file", text: `[${block.type}]` }));
+      shown.body.push(el("p", { class: "absent", text: `[${block.type}]` }));
   }
 }
 
@@ -116,14 +117,14 @@ function slackTable({ rows, column_settings: columns = [] }, names) {
 }
 
 /** The same of a Discord message; `loading` while the answer to a command is on its way. */
-export function readDiscord(wire, names) {
+export function readDiscord(wire, names, files = []) {
   const own = { ...names, everyone: wire.mention_everyone };
   const body = blocks(wire.content ?? "", DISCORD, own);
   for (const embed of wire.embeds ?? []) {
     body.push(el("div", { class: "embed" }, el("strong", { text: embed.title ?? "" }),
       ...blocks(embed.description ?? "", DISCORD, own)));
   }
-  for (const file of wire.attachments ?? []) body.push(el("p", { class: "file", text: `📎 ${file.filename}` }));
+  body.push(...files.map((file) => fileNode("discord", file, false)));
   return { body, buttons: discordButtons(wire.components), loading: Boolean(wire.flags & LOADING) };
 }
 
