@@ -100,7 +100,11 @@ async def test_nothing_is_said_where_nobody_wrote(rig: Rig) -> None:
 
 async def test_what_was_written_before_the_newest_message_came_up_is_no_reason(rig: Rig) -> None:
     """That message was news itself, below what people had said."""
-    tell(rig, "x" * 600, long)
+
+    async def come_up() -> None:
+        await rig.world.until(lambda world: len(world.texts) == 2)
+
+    tell(rig, "x" * 600, come_up, long)
     async with rig.worker():
         await rig.ask("hi")
     assert len(rig.world.texts) == 2
