@@ -63,9 +63,9 @@ _GOODBYE_S = 5.0
 _RECONSIDER_S = 1.0
 """How often a Reply that waits looks whether the gap has become smaller, because others have ended."""
 
-_NEXT_DELTA_S = 0.1
-"""How long an edit of a growing text waits for one Delta more. It is worth most just after one, when all that there is
-can be seen, and there are fewer edits than Deltas."""
+_NEXT_DELTA_SHARE = 1 / 8
+"""How long an edit of a growing text waits for one Delta more, as a share of the gap between two edits. It is worth
+most just after one, when all that there is can be seen, and there are fewer edits than Deltas."""
 
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
@@ -275,7 +275,7 @@ class Reply:
     async def _another_delta(self) -> None:
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_NEXT_DELTA_S):
+            async with asyncio.timeout(self._surface.limits.min_gap_s * _NEXT_DELTA_SHARE):
                 await self._changed.wait()
 
     def _catch_up(self) -> None:
