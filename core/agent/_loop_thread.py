@@ -48,6 +48,8 @@ class LoopThread:
             raise RuntimeError("a blocking run cannot be started from within another one; await it instead")
         if not self.is_open:
             work.close()
+            if threading.current_thread().daemon:  # one that outlives the process' work ends with it, and quietly
+                raise SystemExit
             raise RuntimeError("the engine's loop is closed; the process is ending")
         done: Future[T] = Future()
         started: list[asyncio.Task[T]] = []
@@ -66,7 +68,7 @@ class LoopThread:
         try:
             return done.result()
         except CancelledError:
-            if self._closing:  # a thread that outlives the process' work ends with it, and quietly
+            if self._closing:  # likewise
                 raise SystemExit from None
             raise
         except BaseException:

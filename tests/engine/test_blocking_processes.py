@@ -74,6 +74,28 @@ reached.wait(10)
     assert "model left" in output_of(code)
 
 
+def test_a_thread_that_comes_back_for_more_after_the_end_is_ended_quietly() -> None:
+    """It was busy with a piece of an answer while the process ended; a traceback would name no mistake of anybody's."""
+    code = """
+import atexit
+reached, over = threading.Event(), threading.Event()
+def read():
+    for delta in agent.run('x', stream=True):
+        reached.set()
+        over.wait(10)
+    print('read on')
+reader = threading.Thread(target=read, daemon=True)
+def after_the_engine():
+    over.set()
+    reader.join(10)
+    print('reader left', not reader.is_alive())
+atexit.register(after_the_engine)  # before the engine's own, so it runs after that
+reader.start()
+reached.wait(10)
+"""
+    assert output_of(code).split("\n")[-2:] == ["reader left True", ""]
+
+
 def test_no_thread_and_no_loop_is_left() -> None:
     """Closed by hand, as it is at exit."""
     code = """
