@@ -96,9 +96,7 @@ class DemoStreamedResponse(StreamedResponse):
                     due += 1 / pace
                 self._count(1)
                 if isinstance(part, ToolCallPart):
-                    event = self.parts.call(key, name=part.tool_name, args=part.args, call_id=part.tool_call_id)
-                    assert event is not None
-                    yield event
+                    yield self.parts.whole_call(key, part.tool_name, part.args, part.tool_call_id)
                 else:
                     yield self.parts.text(piece)
         self.finish_reason = _finish_reason(self._whole)

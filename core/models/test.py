@@ -160,9 +160,7 @@ class TestStreamedResponse(StreamedResponse):
                     add_words(self._usage, word)
                     yield self.parts.text(word)
             elif isinstance(part, ToolCallPart):
-                event = self.parts.call(key, name=part.tool_name, args=part.args, call_id=part.tool_call_id)
-                assert event is not None
-                yield event
+                yield self.parts.whole_call(key, part.tool_name, part.args, part.tool_call_id)
 
 
 def _pieces(text: str) -> list[str]:

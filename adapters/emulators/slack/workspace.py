@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Any, Literal
 
 from adapters.emulators.slack.mentions import Pings, visible_text
@@ -134,10 +136,7 @@ class Message:
 
     @property
     def pings(self) -> Pings:
-        found = Pings()
-        for shown in self.history:
-            found |= shown.pings
-        return found
+        return reduce(or_, (shown.pings for shown in self.history), Pings())
 
     @property
     def unfurls(self) -> tuple[str, ...]:
@@ -171,10 +170,7 @@ class Ephemeral:
     @property
     def pings(self) -> Pings:
         """Whom it would notify, had it been seen by more than one; a test wants none here too."""
-        found = Pings()
-        for shown in self.history:
-            found |= shown.pings
-        return found
+        return reduce(or_, (shown.pings for shown in self.history), Pings())
 
     @property
     def visible(self) -> str:
