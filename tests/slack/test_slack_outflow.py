@@ -46,6 +46,11 @@ def flows(text: str, cuts: Iterable[int]) -> Iterable[tuple[Outflow, list[Block]
     yield outflow, last
 
 
+def moments_of(text: str) -> st.SearchStrategy[list[int]]:
+    """Some states of a growing text. (Every one of them, for some texts, is what the gallery goes through.)"""
+    return st.lists(st.integers(0, len(text)), min_size=10, max_size=20, unique=len(text) > 20).map(sorted)
+
+
 def words(blocks: Iterable[Block]) -> str:
     return "".join(str(block["text"]) for block in blocks if block["type"] == "markdown")
 
@@ -73,20 +78,20 @@ def test_nobody_is_pinged_at_any_moment(text: str, data: st.DataObject) -> None:
             assert not LIVE.search(shown)
 
 
-@given(ANSWERS, st.integers(1, 40))
-def test_an_answer_as_models_write_them_never_leaves_its_stream(text: str, step: int) -> None:
+@given(ANSWERS, st.data())
+def test_an_answer_as_models_write_them_never_leaves_its_stream(text: str, data: st.DataObject) -> None:
     """Emphasis, code, lists, quotations and tables: each costs the native look of an answer if it does not go on."""
-    for outflow, added in flows(text, range(0, len(text), step)):
+    for outflow, added in flows(text, data.draw(moments_of(text))):
         assert added is not None, outflow.sent
     assert outflow.sent == blocks_of(closed(text))
 
 
-@given(ANSWERS, st.integers(1, 40))
-def test_no_mark_is_seen_before_what_it_marks_is_whole(text: str, step: int) -> None:
+@given(ANSWERS, st.data())
+def test_no_mark_is_seen_before_what_it_marks_is_whole(text: str, data: st.DataObject) -> None:
     """As little as in an edit: what has gone out reads the same as if the answer ended there. (A mark that has no end
     is known for none once its paragraph is over, and is then seen.)"""
     text = text.replace("(*args)", "(args)")
-    for cut in range(0, len(text), step):
+    for cut in data.draw(moments_of(text)):
         shown = words(settled(closed(text[:cut]))[-1:])
         assert healed(f"{shown} x") == f"{shown} x"
 
