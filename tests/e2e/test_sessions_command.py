@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bots import logs
+from bots.cli import main
 from core.store import Store
 from tests.chat.conftest import rig
 from tests.chat.rig import ADA, THREAD, Rig, quick
@@ -19,25 +25,50 @@ __all__ = ["quick", "rig"]
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
-@pytest.fixture
-async def sessions(rig: Rig, redis_url: str, tmp_path: Path) -> Run:
-    """Run `parley sessions ...` beside a worker's Redis in which one session was answered."""
+def _called(*words: str) -> tuple[int, str, str]:
+    """What the command does to whoever calls it, without the second that a process needs to start."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["parley", "sessions", *words])
+        patched.setattr(sys, "stdin", io.StringIO())
+        try:
+            main()
+            code: object = 0
+        except SystemExit as exc:
+            code = exc.code
+    return int(str(code or 0)), out.getvalue(), err.getvalue()
 
-    async def run(*words: str) -> tuple[int, str, str]:
+
+@pytest.fixture
+async def sessions(rig: Rig, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Call `parley sessions ...` beside a worker's Redis in which one session was answered."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(logs, "set_up", lambda level: None)  # it would take the log away from the tests that follow
+    async with rig.worker():
+        await rig.ask("a private question")
+    return partial(asyncio.to_thread, _called)
+
+
+async def test_it_is_a_command_of_its_own(sessions: Run, redis_url: str, tmp_path: Path) -> None:
+    """As a process, with its exit codes; the other tests call what it runs."""
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "REDIS_URL": redis_url, "COLUMNS": "200"}
+    for words, expected in (
+        (("list", "--json"), 0),
+        (("show", "test:T1:nowhere"), 1),
+        (("list", "--older-than", "soon"), 2),
+    ):
         process = await asyncio.create_subprocess_exec(
             *(str(PARLEY), "sessions", *words),
             cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "REDIS_URL": redis_url, "COLUMNS": "200"},
+            env=env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await process.communicate()
-        return process.returncode or 0, out.decode(), err.decode()
-
-    async with rig.worker():
-        await rig.ask("a private question")
-    return run
+        assert (process.returncode, out.decode(), err.decode()) == (expected, *(await sessions(*words))[1:])
 
 
 async def test_list_and_show_tell_the_state_and_no_text(sessions: Run) -> None:
