@@ -1,9 +1,12 @@
 """SharedBudget: one budget for all replicas, in Redis; see `core.replies.budget` for what it decides.
 
 One call to a platform costs one round trip to Redis, made when the call is due; whoever is refused is told when to come
-back, and how long the gap between two edits is just now costs nothing to ask (`gap_s`). When Redis does not answer at
+back, and how long the gap between two edits is just now costs nothing to ask (`outlook`). When Redis does not answer at
 once, this process goes on with half of each budget on its own, which two replicas may do at the same time, and
 tries Redis again after a while.
+
+An answer may be late because this process had no time to read it. So patience is counted in looks at the loop, each of
+which gives it time to, and as long as Redis answers anybody here it is there.
 """
 
 from __future__ import annotations
@@ -33,7 +36,13 @@ from core.store import Store, keys
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0
-"""How long Redis may take over one answer."""
+"""How long Redis may say nothing at all while it is asked."""
+
+LOOKS = 5
+"""How often it is looked for an answer within that time; a loop that is busy for longer looks as often, and later."""
+
+MOST_PATIENCE_S = 15.0
+"""How long one answer is waited for while there are others."""
 
 AWAY_S = 5.0
 """How long it is left alone after it has not answered."""
@@ -49,6 +58,7 @@ class SharedBudget:
         self._store = store
         self._alone = LocalBudget(_SHARE_ALONE)
         self._away_until = 0.0
+        self._answers = 0
         self._heard: OrderedDict[tuple[str, str], Heard] = OrderedDict()  # by scope and bucket
 
     @property
@@ -84,15 +94,31 @@ class SharedBudget:
         now = asyncio.get_running_loop().time()
         if now < self._away_until:
             return None
+        asked = asyncio.ensure_future(self._store.script(script, names, args))
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer: list[str] = await self._store.script(script, names, args)
-                return answer
+            async with asyncio.timeout(MOST_PATIENCE_S):
+                await self._answered(asked)
+            answer: list[str] = asked.result()
         except (StoreUnavailable, TimeoutError) as exc:
             if now >= self._away_until:  # many may be waiting for the same answer
                 log.warning("budget.alone", extra={"seconds": AWAY_S, "reason": str(exc) or "no answer in time"})
             self._away_until = now + AWAY_S
             return None
+        finally:
+            asked.cancel()
+        self._answers += 1
+        return answer
+
+    async def _answered(self, asked: asyncio.Future[object]) -> None:
+        """Return once `asked` is done. Raises TimeoutError when Redis is silent."""
+        silent = 0
+        while silent < LOOKS:
+            answers = self._answers
+            await asyncio.wait([asked], timeout=PATIENCE_S / LOOKS)
+            if asked.done():
+                return
+            silent = silent + 1 if answers == self._answers else 0
+        raise TimeoutError
 
 
 def draw_call(

@@ -133,3 +133,34 @@ async def test_a_redis_that_is_away_does_not_hold_up_an_answer(
         assert (await budget.take(draws, "s", Priority.FINAL)).go
         assert await store.redis.exists(keys.budget("slack:T4", "chat.update", "calls"))
         await store.aclose()
+
+
+async def test_a_busy_process_does_not_take_redis_for_away(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of sessions at work in one process read an answer late that Redis has given long ago."""
+    monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+    budget, draws = SharedBudget(store), Draws("slack:T5", (Bucket("chat.update", Window(1000, 60.0)),))
+    asked = [
+        asyncio.create_task(budget.take(draws, f"s{number}", Priority.FINAL, patience_s=0.0)) for number in range(200)
+    ]
+    while not all(task.done() for task in asked):
+        await asyncio.sleep(0)
+        time.sleep(0.02)  # what others do in this turn of the loop
+    assert all(task.result().go for task in asked)
+    assert [record.message for record in caplog.records if record.message.startswith("budget")] == []
+    assert await store.redis.zcard(keys.budget("slack:T5", "chat.update", "calls")) == 200
+
+
+async def test_one_answer_that_never_comes_is_not_waited_for_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it leave a call behind."""
+    budget, draws, never = SharedBudget(store), Draws("slack:T6", (UPDATES,)), asyncio.Event()
+    monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+
+    async def silent(*_: object) -> None:
+        await never.wait()
+
+    monkeypatch.setattr(store, "script", silent)
+    assert (await budget.take(draws, "s", Priority.FINAL)).go, "by a careful share of its own"
