@@ -7,7 +7,8 @@ tell, and we stay a little below it: `Remaining` does not reach 0 while an answe
 burst last for the better part of an answer of 20 s; quicker ones would leave its end a second apart.
 
 Over all routes a bot has 50 requests a second ("Rate Limits", global); calls that carry an interaction token do not
-count. Replies may take 46 in their busiest second (10 and 36), so that typing, threads and commands find room.
+count. Replies may take 46 in their busiest second (10 and 36), so that threads and commands find room, and typing with
+up to four a second: in a crowd not everybody is seen to type.
 
 Invalid requests (401, 403, 429 other than "shared"): 10,000 in ten minutes from one address, and the address is shut
 out ("Invalid Request Limit"). `InvalidRequests` keeps one process far below.
@@ -34,6 +35,9 @@ _TOLD = 5
 _PER_S = 0.99
 _MARGIN = 0.3
 _DELETES = Rate(burst=4.7, per_s=0.99)
+_TYPING = Rate(burst=4.7, per_s=0.99)
+_BESIDE = Bucket("beside", Rate(burst=4, per_s=4))
+"""What typing may take of the calls that replies leave over."""
 
 
 class Learned:
@@ -57,6 +61,8 @@ class Learned:
 
 def draws(operation: Operation, channel: str, learned: Learned, interaction: str = "") -> Draws:
     """interaction: the one whose token the call carries, "" when the bot itself makes it."""
+    if operation == "status":
+        return Draws(SCOPE, (Bucket(f"{channel}:typing", _TYPING), _BESIDE))
     rate = _DELETES if operation == "delete" else learned.rate(operation)
     if interaction:
         return Draws(SCOPE, (Bucket(f"interaction:{interaction}", rate),))

@@ -10,7 +10,8 @@ update    `chat.update` is Tier 3, "50+ per minute" per workspace for all conver
 post      `chat.postMessage` "generally allows posting one message per second per channel", short bursts tolerated, and
           "several hundred messages per minute" in a workspace (the same page); we take that for 300.
 streams   `chat.appendStream` is Tier 4, "100+ per minute", `chat.stopStream` Tier 2, "20+ per minute" (their pages).
-status    a status clears itself after two minutes (docs.slack.dev, assistant.threads.setStatus).
+status    a status clears itself after two minutes (docs.slack.dev, assistant.threads.setStatus). How often it may be
+          set is "special", without a number there; we take what posts may.
 min_gap   a short answer should be seen to grow, a second one soon after it too: at 0.8 s an answer of 20 s leaves the
           next one enough. What a longer one may use, the shared budget says.
           What is begun by a post ends by an update, whose budget is by far the narrower one.
@@ -36,6 +37,7 @@ _TIER_3 = Window(49, 60.5)
 _TIER_4 = Window(96, 61.0)
 _POSTS_IN_CHANNEL = Rate(burst=3, per_s=0.95)
 _POSTS = Window(280, 61.0)
+_STATUSES = Window(280, 61.0)
 _UPDATES = Bucket("chat.update", _TIER_3)
 
 
@@ -55,5 +57,7 @@ def draws(operation: Operation, place: Place, stream: Literal["growing", "stoppi
             return Draws(scope, (channel, Bucket("chat.postMessage", _POSTS)), end=_UPDATES)
         case "edit":
             return Draws(scope, (_UPDATES,))
+        case "status":
+            return Draws(scope, (Bucket("assistant.threads.setStatus", _STATUSES),))
         case "delete":
             return Draws(scope, (Bucket("chat.delete", _TIER_3),))

@@ -113,7 +113,7 @@ async def _answer(
 
 
 def _note(outcome: Outcome, came: Sequence[float], states: Sequence[tuple[float, int]], now: float) -> None:
-    """Note what was seen of one answer, and when; an end that nobody has seen by `now` may come then at the earliest."""
+    """Note what was seen of one answer, and when; an end that nobody has seen by `now` comes then at the earliest."""
     whole = bool(states) and states[-1][1] == DELTAS
     until = states[-1][0] if whole else now
     outcome.unseen += not whole

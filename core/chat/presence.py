@@ -3,7 +3,8 @@
 It goes away by itself after a time, and with each message of ours; so it is set again as long as something else than
 the text is going on, and taken away in the end, also that of a worker that has died: by whoever takes its Turn over.
 
-A courtesy: nothing here fails, and no answer waits for it.
+A courtesy: nothing here fails, and no answer waits for it. In a crowd, where platforms would refuse so many calls, some
+statuses come later or never; one that is to be taken away is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import contextlib
 import logging
 import math
 
-from core.replies import Placement, RateLimited, Surface, SurfaceError
+from core.replies import Placement, RateBudget, RateLimited, Surface, SurfaceError
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +25,10 @@ GAP_S = 3.0
 class Presence:
     """The status of one Turn: `run` until the answer is there, then `end`."""
 
-    def __init__(self, surface: Surface, placement: Placement, doing: str) -> None:
+    def __init__(self, surface: Surface, placement: Placement, budget: RateBudget, doing: str) -> None:
         self._surface = surface
         self._placement = placement
+        self._budget = budget
         self._doing = doing
         self._shown: str | None = None  # not known
         self._calls = 0
@@ -47,8 +49,7 @@ class Presence:
         """Keep the status true until cancelled."""
         while True:
             self._changed.clear()
-            pause = await self._set(self._doing) if self._is_due() else 0.0
-            await asyncio.sleep(max(pause, GAP_S))
+            await asyncio.sleep(await self._set(self._doing) if self._is_due() else GAP_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._refreshed_after()):
                     await self._changed.wait()
@@ -68,16 +69,23 @@ class Presence:
         return max(every_s - GAP_S, 0.0) if self._doing and every_s < math.inf else None
 
     async def _set(self, doing: str) -> float:
-        """Set it; returns for how long the platform wants to hear nothing of it."""
+        """Set it; returns how long nothing is to be heard of it from now on."""
+        draws = self._surface.draws("status", self._placement)
+        if (wait := self._budget.spare(draws)) > 0 and doing:
+            self._changed.set()  # what is being done then may be shown then
+            return wait
         self._calls += 1
         self._shown = None
         try:
             await self._surface.status(self._placement, doing)
         except SurfaceError as exc:
             log.info("turn.status_failed", extra={"thread_id": self._placement.thread_id, "reason": str(exc)})
-            return exc.retry_after_s if isinstance(exc, RateLimited) else 0.0
+            if not isinstance(exc, RateLimited):
+                return GAP_S
+            await self._budget.refused(draws, exc.bucket, exc.retry_after_s)
+            return max(exc.retry_after_s, GAP_S)
         finally:
             self._calls -= 1
         if self._shown is None:
             self._shown = doing
-        return 0.0
+        return GAP_S

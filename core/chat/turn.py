@@ -156,7 +156,7 @@ class _Attempt:
         self._notes = Notes(lease, begun, question)
         self._running: Running | None = None
         self._given = ""  # history as it was stored, to estimate tokens that a provider did not report
-        self._presence = Presence(surface, self._placement, texts.IS_THINKING)
+        self._presence = Presence(surface, self._placement, turns.budget, texts.IS_THINKING)
         self._status_due = False  # a quick answer needs no line that says it is coming
         self._started = _now()
 

@@ -135,6 +135,11 @@ class RateBudget(Protocol):
         """What was last heard, as far as it still counts, without asking."""
         ...
 
+    def spare(self, draws: Draws) -> float:
+        """Take one call that is worth nothing later, a status, out of what this process may use by itself, without
+        asking. Returns 0 if it may go now, else in how many seconds there would be a place."""
+        ...
+
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         """The platform refused a call: nothing goes on `bucket`, or the first of `draws`, for that time."""
         ...
@@ -294,6 +299,10 @@ class LocalBudget:
 
     def outlook(self, draws: Draws) -> Outlook:
         return self.outlook_at(asyncio.get_running_loop().time(), draws)
+
+    def spare(self, draws: Draws) -> float:
+        now = asyncio.get_running_loop().time()
+        return self.take_at(now, draws, "", Priority.STATUS, patience_s=0.0).wait_s
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         self.refused_at(asyncio.get_running_loop().time(), draws, bucket, retry_after_s)

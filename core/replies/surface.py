@@ -23,7 +23,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from core.ids import ThreadId, UserId
 
-Operation = Literal["post", "edit", "delete"]
+Operation = Literal["post", "edit", "delete", "status"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from core.agent.response import RunEvent, RunResponse
 from core.chat import texts
 from core.chat.presence import GAP_S, Presence
-from core.replies import RateLimited, SurfaceError, SurfaceUnavailable
+from core.replies import LocalBudget, Rate, RateLimited, SurfaceError, SurfaceUnavailable
 from tests.chat.rig import THREAD, Rig
 from tests.replies.scripted_surface import PLACEMENT, ScriptedSurface, in_virtual_time
 
@@ -32,7 +32,7 @@ class Statuses(ScriptedSurface):
 
 
 async def at_work(surface: Statuses) -> tuple[Presence, asyncio.Task[None]]:
-    presence = Presence(surface, PLACEMENT, texts.IS_THINKING)
+    presence = Presence(surface, PLACEMENT, LocalBudget(), texts.IS_THINKING)
     task = asyncio.create_task(presence.run())
     await asyncio.sleep(0)
     return presence, task
@@ -85,7 +85,7 @@ def test_a_status_follows_what_is_done_and_comes_back_after_a_message_of_ours() 
 
 
 def test_a_platform_that_refuses_a_status_is_asked_again_when_it_says() -> None:
-    """And one that does not answer holds up nothing."""
+    """And one that does not answer holds up nothing. After a refusal the budget fills up by and by."""
 
     async def story() -> None:
         surface = Statuses(failures=iter([RateLimited("429", 40.0), SurfaceUnavailable("away")]))
@@ -95,7 +95,7 @@ def test_a_platform_that_refuses_a_status_is_asked_again_when_it_says() -> None:
         await over(presence, task)
         began = surface.heard[0][0]
         assert [(at - began, doing) for at, doing in surface.heard] == [
-            (0, texts.IS_THINKING), (40, "is using search…"), (60, ""),
+            (0, texts.IS_THINKING), (42, "is using search…"), (60, ""),
         ]  # fmt: skip
 
     in_virtual_time(story)
@@ -137,3 +137,37 @@ async def test_a_status_that_a_dead_worker_has_left_is_cleared_by_the_next_one(r
             await rig.settled()
     assert rig.world.doing[THREAD] == ""
     assert rig.world.texts == ["ab"]
+
+
+def test_in_a_crowd_a_status_comes_later_with_what_is_done_then_and_is_taken_away_for_all_that() -> None:
+    """Platforms would refuse more of them, and hold that against whoever asks. Nothing waits for it."""
+
+    async def story() -> None:
+        surface, budget = Statuses(quota=Rate(burst=1, per_s=0.1)), LocalBudget()
+        presences = [Presence(surface, PLACEMENT, budget, texts.IS_THINKING) for _ in range(3)]
+        tasks = [asyncio.create_task(presence.run()) for presence in presences]
+        await asyncio.sleep(1)
+        assert surface.heard == [(0.0, texts.IS_THINKING)]
+        presences[1].show("is using search…")
+        await asyncio.sleep(10)
+        assert surface.heard[1:] == [(10.0, "is using search…")], "the newest, once there is a place"
+        for presence, task in zip(presences, tasks, strict=True):
+            await over(presence, task)
+        assert [doing for _, doing in surface.heard[2:]] == ["", "", ""]
+
+    in_virtual_time(story)
+
+
+def test_a_refused_status_closes_its_budget_for_others_in_the_process() -> None:
+    """They would be refused as well."""
+
+    async def story() -> None:
+        surface, budget = Statuses(quota=Rate(50, 50), failures=iter([RateLimited("slow", 30.0)])), LocalBudget()
+        presence = Presence(surface, PLACEMENT, budget, texts.IS_THINKING)
+        task = asyncio.create_task(presence.run())
+        await asyncio.sleep(1)
+        assert budget.refusals == {"test": 1}
+        assert budget.spare(surface.draws("status", PLACEMENT)) > 25
+        await over(presence, task)
+
+    in_virtual_time(story)

@@ -135,6 +135,11 @@ async def test_a_redis_that_is_away_does_not_hold_up_an_answer(
         await store.aclose()
 
 
+def others_are_at_work() -> None:
+    """What other sessions do in one turn of the loop."""
+    time.sleep(0.02)
+
+
 async def test_a_busy_process_does_not_take_redis_for_away(
     store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +151,7 @@ async def test_a_busy_process_does_not_take_redis_for_away(
     ]
     while not all(task.done() for task in asked):
         await asyncio.sleep(0)
-        time.sleep(0.02)  # what others do in this turn of the loop
+        others_are_at_work()
     assert all(task.result().go for task in asked)
     assert [record.message for record in caplog.records if record.message.startswith("budget")] == []
     assert await store.redis.zcard(keys.budget("slack:T5", "chat.update", "calls")) == 200
@@ -164,3 +169,10 @@ async def test_one_answer_that_never_comes_is_not_waited_for_for_ever(
 
     monkeypatch.setattr(store, "script", silent)
     assert (await budget.take(draws, "s", Priority.FINAL)).go, "by a careful share of its own"
+
+
+async def test_a_status_asks_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quiet Turn makes no round trip for it; the process takes no more than its part."""
+    monkeypatch.setattr(store, "script", None)
+    budget, draws = SharedBudget(store), Draws("slack:T7", (Bucket("statuses", Window(8, 60.0)),))
+    assert [budget.spare(draws) > 0 for _ in range(5)] == [False] * 3 + [True] * 2
