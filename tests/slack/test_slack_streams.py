@@ -7,7 +7,7 @@ import re
 from contextlib import AsyncExitStack
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.emulators.slack.web_api.streams import is_live
@@ -16,6 +16,7 @@ from adapters.slack import SlackSurface
 from adapters.slack.markdown import blocks_of
 from core.chat import ToolCall
 from core.replies import Draft, MessageRef
+from tests.depth import examples
 from tests.slack.leaping import Chat, a_chat, leaping
 
 WORDS = "The quick brown fox jumps over the lazy dog, and a < b. "
@@ -496,7 +497,7 @@ def test_more_answers_at_once_than_slack_lets_streams_begin_grow_by_edits() -> N
 FAULTS = ["ratelimited", "msg_too_long", "message_not_in_streaming_state", "internal_error", "invalid_chunks", None]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40, 400)
 @given(
     st.lists(
         st.tuples(
