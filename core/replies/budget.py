@@ -23,7 +23,8 @@ nobody polls.
 
 *What a shown answer will still cost.* Whoever shows the beginning of an answer needs one call more for its end, on a
 budget that may be much narrower (`Draws.end`). So an answer is begun only while there is a place for its end, behind
-those of all that are alive. Otherwise it waits, and comes whole, with one call, if it is complete by then.
+those of all that are alive: there or, as a message of its own, where it was begun. Otherwise it waits, and comes whole,
+with one call, if it is complete by then. How long the end would wait for the narrower one is `Grant.end_s`.
 
 *What the platform says* counts more than all this: Retry-After closes a bucket for everybody until then, and
 afterwards its places come back one by one, not all at once.
@@ -261,10 +262,18 @@ class _Account:
             gap = max(gap, min(even * thrift(frees_in / (mine - used) / interval), frees_in))
         return gap
 
+    def short_of(self) -> float:
+        """How many places are missing for the end of one answer more, behind those of all that are alive."""
+        return self._used() + len(self._ahead(Priority.FINAL)) + len(self.alive) + 1 - self._most()
+
     def end_s(self, now: float) -> float:
         """How long the end of one more answer would wait, behind those of all that are alive."""
-        ahead = self._ahead(Priority.FINAL)
-        return self._back_at(self._used() + len(ahead) + len(self.alive) + 1 - self._most(), ahead, now) - now
+        return self._back_at(self.short_of(), self._ahead(Priority.FINAL), now) - now
+
+    def begins_at(self, ends: float, now: float, *, waited: bool) -> float:
+        """When there is a place for a beginning, and for `ends` besides that find none elsewhere. waited: in line."""
+        ahead = [] if waited else self._ahead(Priority.FIRST)
+        return self._back_at(self._used() + len(ahead) + 1 + ends - self._open_to(Priority.FIRST), ahead, now)
 
     def count(self, stream: str, priority: Priority, until: float) -> None:
         """Note that an answer is alive until then at least, or that it has ended."""
@@ -315,11 +324,16 @@ class LocalBudget:
         for account in accounts:
             account.refresh(now)
             account.count(stream, priority, now + ALIVE_S)
+        widest = accounts[-1]
+        waited = widest.has_told(stream, priority)
         opens = [account.opens_at(stream, priority, now) for account in accounts]
         if end is not None:
             end.refresh(now)
             if priority in BEGINNINGS and stream not in end.alive:
-                opens[-1] = max(opens[-1], now + end.end_s(now))
+                room = now + end.end_s(now)
+                if priority is Priority.FIRST:
+                    room = min(room, widest.begins_at(max(0.0, end.short_of()), now, waited=waited))
+                opens[-1] = max(opens[-1], room)
         at = max(opens)
         go = at <= now + _ROUNDING
         for account, its in zip(accounts, opens, strict=True):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from core.replies.splitting import Splitter, closed
+from core.replies.splitting import Splitter, closed, leaving_off
 from core.replies.surface import Attachment, Segment, ToolCall
+
+_LEAST_LEFT = 40
+"""How many characters are worth a message of their own."""
 
 _BETWEEN = 16
 """What a platform may need between a Segment's text and the aside below it, in the unit of its measure."""
@@ -58,6 +61,15 @@ class Controls:
     rating: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOff:
+    """A beginning that can stay as it is: `text` up to where a reader can be left for a while, in Segments without a
+    button, since nobody may come back to take it away."""
+
+    text: str = ""
+    segments: list[Segment] = field(default_factory=list)
+
+
 class Layout:
     """Lays the Drafts of one Reply out as Segments; cheap when each Draft goes on where the last one ended."""
 
@@ -80,6 +92,16 @@ class Layout:
         if segments:
             segments[-1] = self._with_controls(segments[-1], draft)
         return segments
+
+    def left_off(self, draft: Draft) -> LeftOff:
+        """As much of `draft` as can be shown without a change when what follows comes in another Segment."""
+        text = draft.shown_text[: leaving_off(draft.shown_text, _LEAST_LEFT)]
+        parts = self._splitter.split(text)
+        return LeftOff(text, [Segment(part.text) for part in parts if part.body.strip() and part.shown.strip()])
+
+    def leave_off(self, text: str) -> None:
+        """What follows `text` is to come in a new Segment."""
+        self._splitter.leave_off(text)
 
     def _has_room(self, last: list[Segment], aside: str) -> bool:
         return not last or self._measure(last[0].text) + self._measure(aside) + _BETWEEN <= self._limit

@@ -6,6 +6,9 @@ the fewest calls. There is one call in flight for a Reply; while it is, newer Dr
 newest text wins and nothing queues up. An unchanged Segment is never sent. Once a final Draft was given, `run`
 returns only when everything of it is shown, or the platform has made that impossible.
 
+While a platform takes posts and hardly any edits, an answer is begun with whole sentences and without a button, and
+goes on in a new message when its end would wait for long in the first one.
+
 When a call is due, `core.replies.pacing` says for the Reply, and `core.replies.budget` for all Replies together: each
 call asks the budget first, once. What comes meanwhile is part of the call that is then made.
 
@@ -26,7 +29,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from core.replies.budget import Priority, RateBudget
-from core.replies.draft import Controls, Draft, Layout
+from core.replies.draft import Controls, Draft, Layout, LeftOff
 from core.replies.pacing import Pacing
 from core.replies.recovery import (
     MOST_CLOSED_S,
@@ -66,6 +69,11 @@ _RECONSIDER_S = 1.0
 _NEXT_DELTA_SHARE = 1 / 8
 """How long an edit of a growing text waits for one Delta more, as a share of the gap between two edits. It is worth
 most just after one, when all that there is can be seen, and there are fewer edits than Deltas."""
+
+APART_AFTER_S = 2.0
+"""How long the end of an answer waits for its place in the message that was begun, before it gets one of its own."""
+
+_HOLD_S = 0.25
 
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
@@ -171,6 +179,7 @@ class Reply:
         self._doubtful: dict[int, str] = {}  # by place: the keys of posts whose answer was lost
         if again:
             self._doubtful[len(self._shown)] = self._post_key(len(self._shown))
+        self._offer = self._left = LeftOff()  # what may be shown, and what is
         self._pacing = Pacing(surface.limits.min_gap_s)
         self.given_up: GiveUp | None = None
         """Why nothing more could be shown, None unless it is so."""
@@ -213,7 +222,9 @@ class Reply:
             step = self._next_step()
             if step is None and self._draft.final:
                 return "shown"
-            if step is None:
+            if step is None and self._pacing.has_begun and not self._shown:
+                await self._hold()
+            elif step is None:
                 await self._news()
             elif self._due(step) - self._now() > _INSTANT_S:
                 await self._pass_until_due(step)
@@ -245,6 +256,13 @@ class Reply:
             async with asyncio.timeout_at(None if until == math.inf else until):
                 await self._changed.wait()
 
+    async def _hold(self) -> None:
+        """Nothing of the text can be left standing yet: look again in a moment, and not for each Delta."""
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HOLD_S):
+                await self._hurry.wait()
+
     async def _pass_until_due(self, step: Step) -> None:
         """Let time pass; the Drafts that come meanwhile cost nothing, but for one that is worth waking up for."""
         self._hurry.clear()
@@ -258,7 +276,11 @@ class Reply:
         if self._priority() is Priority.INTERIM and not self._draft.status:
             await self._another_delta()
         priority = self._priority()
-        grant = await self._budget.take(self._draws(step), self._key, priority)
+        patience_s = APART_AFTER_S if self._may_end_apart(step) else math.inf
+        grant = await self._budget.take(self._draws(step), self._key, priority, patience_s=patience_s)
+        if not grant.go and grant.wait_s > patience_s:
+            self._layout.leave_off(self._left.text)
+            return None
         if not grant.go:
             self._pacing.told(self._now() + grant.wait_s, priority)
             if self._draft.final and (closure := grant.closure) is not None and closure.seconds > MOST_CLOSED_S:
@@ -266,9 +288,11 @@ class Reply:
                 await self._recover(step, RateLimited(told, closure.seconds, closure.bucket), anew=False)
             return None
         self._pacing.granted(step.number, self._now())
-        if self._changed.is_set():
+        if self._changed.is_set() or priority is Priority.FIRST:  # which has just heard how ends stand
             self._catch_up()
             newest = self._next_step()
+            if newest is None and priority is Priority.FIRST:
+                return step
             return newest if newest is not None and newest.operation == step.operation else None
         return step
 
@@ -298,8 +322,33 @@ class Reply:
         return next((Step("upload", number, None) for number in left), None)
 
     def _segments(self) -> list[Segment]:
-        segments = self._layout.segments(self._draft)
+        segments = self._wanted()
         return [self._refused.get(number, segment) for number, segment in enumerate(segments)]
+
+    def _wanted(self) -> list[Segment]:
+        """What the Draft should look like just now. What is begun while its end may have to come in a message of its
+        own is left off where it can stay as it is."""
+        if self._draft.final or not self._ends_apart():
+            return self._layout.segments(self._draft)
+        if self._shown and [shown.segment for shown in self._shown] != self._left.segments:
+            return self._layout.segments(self._draft)
+        self._offer = self._layout.left_off(self._draft)
+        return self._offer.segments
+
+    def _ends_apart(self) -> bool:
+        """Whether the end of an answer that is begun now would wait long for its place in the same message."""
+        if self._surface.draws("post", self._placement).end is None:
+            return False
+        return self._budget.outlook(self._surface.draws("edit", self._placement)).end_s > APART_AFTER_S
+
+    def _may_end_apart(self, step: Step) -> bool:
+        """Whether `step` shows the end below a beginning that can stay as it is."""
+        if step.operation != "edit" or not self._draft.final or not self._left.segments:
+            return False
+        if [shown.segment for shown in self._shown] != self._left.segments:
+            return False
+        rest = self._draft.shown_text.removeprefix(self._left.text)
+        return len(rest) < len(self._draft.shown_text) and bool(rest.strip())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -316,9 +365,10 @@ class Reply:
         return self._surface.draws("post" if step.operation == "upload" else step.operation, self._placement)
 
     async def _take(self, step: Step) -> None:
-        said = self._pacing.says_something()  # the Draft may change while the call is under way
+        offer, said = self._offer, self._pacing.says_something()  # the Draft may change while the call is under way
         await _to_the_end(self._call(step))
         self._pacing.confirmed(self._now(), said=said)
+        self._left = offer if step.segment in offer.segments[-1:] else LeftOff()
 
     async def _call(self, step: Step) -> None:
         match step:

@@ -20,11 +20,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from core.replies.healing import healed
 from core.replies.outline import Fence, Item, Outline, indented, outline_of, quotes
 
 Measure = Callable[[str], int]
 
 _SENTENCE_END = re.compile(r"[.!?…][\"')\]]*\s+|[。！？][」』）\"')\]]*\s*")
+_LINE_END = re.compile(r"[^\n]\n+")
+_TRIED = 8
 _NUMBER = re.compile(r"( {0,3})\d{1,9}(?=[.)][ \t])")
 _KEEP_SHARE = 0.5
 """A better kind of cut is taken only if it leaves at least this share of the room used."""
@@ -81,6 +84,18 @@ def closed(text: str) -> str:
     return text + fence.closing_after(text) if fence else text
 
 
+def leaving_off(text: str, least: int) -> int:
+    """The last place in `text`, at `least` or later, where a reader can be left for a while: a line or a sentence has
+    ended and nothing is open, no code, table or emphasis. 0 where there is none."""
+    ends = {found.end() for found in _SENTENCE_END.finditer(text)} | {found.end() for found in _LINE_END.finditer(text)}
+    for end in sorted((end for end in ends if end >= least), reverse=True)[:_TRIED]:
+        head = text[:end]
+        outline = outline_of(head if head.endswith("\n\n") else head.removesuffix("\n"))
+        if outline.fence is None and not outline.table and not outline.after_heading and healed(head) == head:
+            return end
+    return 0
+
+
 def ceiling(text: str) -> int | None:
     """More than any platform's rendering of `text` takes, in its unit; None where that has no bound (a table pads)."""
     if "|" in text:
@@ -91,7 +106,7 @@ def ceiling(text: str) -> int | None:
 def _most(text: str, markup: str, per_line: int) -> int:
     size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
     size += _AT_LEAST + per_line * text.count("\n") + _PER_MARK * sum(map(text.count, markup))
-    return 2 * size if "://" in text or "<" in text else size  # an address may be written twice, as words and address
+    return 2 * size if "<" in text else size  # `<https://…>` may be written twice, as words and address
 
 
 class Splitter:
@@ -123,6 +138,14 @@ class Splitter:
             self._carried = self._carried_after(part)
             rest = rest[len(part.body) :]
         return [*self._full, self._part(rest)] if rest else list(self._full)
+
+    def leave_off(self, text: str) -> None:
+        """Let the part that `text` ends in be full: what follows will be in the next one."""
+        parts = self.split(text)
+        if len(parts) > len(self._full):
+            self._full.append(parts[-1])
+            self._full_text = text
+            self._carried = self._carried_after(parts[-1])
 
     def _part(self, body: str) -> Part:
         opening, shown = _begun(body, self._carried)

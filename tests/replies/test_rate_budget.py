@@ -227,18 +227,25 @@ def test_a_place_in_line_is_not_kept_for_who_does_not_come() -> None:
 
 
 def test_an_answer_is_begun_only_while_its_end_has_a_place_as_well() -> None:
-    """Posts are ample and edits are not: four begin, the fifth waits until one of their ends has come back; what is
-    complete needs no end and goes."""
-    budget, edits = LocalBudget(), Bucket("edit", Window(4, 60.0))
-    posts = Draws("test", (Bucket("post", Window(100, 60.0)),), end=edits)
-    assert all(budget.take_at(float(number), posts, f"s{number}", Priority.FIRST).go for number in range(4))
-    fifth = budget.take_at(5.0, posts, "s4", Priority.FIRST)
-    assert not fifth.go
-    assert budget.take_at(5.0, posts, "whole", Priority.FINAL).go
-    for number in range(4):
-        assert budget.take_at(6.0 + number, Draws("test", (edits,)), f"s{number}", Priority.FINAL).go
-    told = 10.0 + budget.take_at(10.0, posts, "s4", Priority.FIRST).wait_s
-    assert told == pytest.approx(66.0) and budget.take_at(told, posts, "s4", Priority.FIRST).go
+    """Two ends have a place among the edits, and two more as posts; who is complete needs no end and goes."""
+    budget, edits = LocalBudget(), Bucket("edit", Window(2, 60.0))
+    posts = Draws("test", (Bucket("post", Window(8, 60.0)),), end=edits)
+    begun = [budget.take_at(float(number), posts, f"s{number}", Priority.FIRST).go for number in range(6)]
+    assert begun == [True] * 5 + [False], "five beginnings, two edits and three posts for their ends"
+    assert budget.take_at(7.0, posts, "whole", Priority.FINAL).go
+    for number in range(2):
+        assert budget.take_at(8.0 + number, Draws("test", (edits,)), f"s{number}", Priority.FINAL).go
+    told = 10.0 + budget.take_at(10.0, posts, "s5", Priority.FIRST).wait_s
+    assert budget.take_at(told, posts, "s5", Priority.FIRST).go
+
+
+def test_a_line_that_says_nothing_yet_is_shown_only_where_it_can_be_replaced() -> None:
+    """It is no beginning that could stand above the answer."""
+    budget, edits = LocalBudget(), Bucket("edit", Window(2, 60.0))
+    posts = Draws("test", (Bucket("post", Window(80, 60.0)),), end=edits)
+    shown = [budget.take_at(float(number), posts, f"s{number}", Priority.STATUS).go for number in range(3)]
+    assert shown == [True, True, False]
+    assert budget.take_at(3.0, posts, "s3", Priority.FIRST).go
 
 
 @given(PRIORITIES, st.integers(0, 2000), RATES | WINDOWS)

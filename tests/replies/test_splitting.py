@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from core.replies import Splitter, closed
-from tests.depth import examples
+from core.replies.splitting import leaving_off
 
 _MARKDOWN = MarkdownIt("commonmark")
 _SENTINEL = "sentinelparagraph"
@@ -60,7 +60,7 @@ TEXTS = st.one_of(
 LIMITS = st.integers(64, 200)
 
 
-@examples(400, 6000)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, LIMITS, st.sampled_from([len, escaped_bytes]))
 @example("```" + "x" * 50 + "\n" + "code\n" * 40, 64, len)
 @example("`" * 31 + "\n" + "code\n" * 40, 64, len)
@@ -87,7 +87,7 @@ FENCED = st.lists(
 ).map("\n".join)
 
 
-@examples(300, 4500)
+@settings(max_examples=300, deadline=None)
 @given(FENCED, LIMITS)
 def test_no_part_leaves_code_open(text: str, limit: int) -> None:
     """Each message is shown by itself: open code would swallow what is written after it."""
@@ -118,7 +118,7 @@ def test_code_in_lists_and_quotes_is_closed_too(text: str) -> None:
     assert all(not part.opening and not part.closing for part in after[1:]), "what follows the code is no code"
 
 
-@examples(150, 2250)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, LIMITS)
 def test_full_parts_never_change_while_the_text_grows(text: str, limit: int) -> None:
     """A full part was posted and is not edited again: that is what makes long answers cheap."""
@@ -130,7 +130,7 @@ def test_full_parts_never_change_while_the_text_grows(text: str, limit: int) -> 
         before = now
 
 
-@examples(300, 4500)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS.map(lambda text: text.replace("`", "").replace("~", "")), LIMITS)
 def test_a_growing_text_is_cut_as_the_whole_text_is(text: str, limit: int) -> None:
     """Whoever takes a Turn over splits the whole text at once; its messages should need no edit.
@@ -143,7 +143,7 @@ def test_a_growing_text_is_cut_as_the_whole_text_is(text: str, limit: int) -> No
     assert growing.split(text) == Splitter(limit, len).split(text)
 
 
-@examples(200, 3000)
+@settings(max_examples=200, deadline=None)
 @given(FENCED)
 def test_closed_leaves_no_code_open(text: str) -> None:
     """A notice is put after it."""
@@ -280,3 +280,35 @@ def test_full_parts_of_any_structure_stay_while_the_text_grows(text: str, limit:
         now = [part.text for part in splitter.split(text[:end])]
         assert now[: len(before) - 1] == before[:-1]
         before = now
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("One is here. Two is he", "One is here. "),
+        ("One is here.\n\nTwo", "One is here.\n\n"),
+        ("One. Two is **bold. And more", "One. "),
+        ("One. See `a. b", "One. "),
+        ("One.\n\n```py\nx = 1.\ny = 2", "One.\n\n"),
+        ("One.\n\n| a | b |\n|---|---|\n| 1. | 2. |\n", "One.\n\n"),
+        ("One.\n\n# What. \n", "One.\n\n"),
+        ("no end here", ""),
+    ],
+)
+def test_a_reader_is_left_where_a_sentence_has_ended_and_nothing_is_open(text: str, left: str) -> None:
+    """What stands there may stay, and what follows comes in a message of its own."""
+    assert text[: leaving_off(text, 1)] == left
+    assert leaving_off(text, len(text) + 1) == 0
+
+
+@given(TEXTS, st.integers(1, 60))
+def test_parts_left_off_early_still_say_the_whole(text: str, least: int) -> None:
+    """The part that was left off stays as it was, whatever follows."""
+    splitter = Splitter(200, len)
+    end = leaving_off(text, least)
+    before = splitter.split(text[:end])
+    splitter.leave_off(text[:end])
+    parts = splitter.split(text)
+    assert "".join(part.body for part in parts) == text
+    assert parts[: len(before)] == before
+    assert all(len(part.text) <= 200 for part in parts)

@@ -101,9 +101,13 @@ local function back_at(b, missing, ahead) -- when that many places will have com
   return math.max(at, (ahead[last - b.used] or now) + b.per)
 end
 
-local function end_at(b) -- when one more answer could end, behind all that are alive
+local function short_of(b, ahead) -- how many places are missing for the end of one more answer, behind all alive
+  return b.used + #ahead + redis.call('ZCARD', b.alive) + 1 - b.most
+end
+
+local function end_at(b)
   local ahead = ahead_of(b, FINAL)
-  return back_at(b, b.used + #ahead + redis.call('ZCARD', b.alive) + 1 - b.most, ahead)
+  return back_at(b, short_of(b, ahead), ahead)
 end
 
 local buckets, ending = {}, nil
@@ -112,10 +116,10 @@ for number = 1, #KEYS / 4 do
 end
 if ARGV[7] == '1' then ending = table.remove(buckets) end
 
-local at = now
+local at, waited = now, false
 for _, b in ipairs(buckets) do
   count(b, now + counts)
-  local waited = redis.call('ZSCORE', b.line, place_in_line) and true or false
+  waited = redis.call('ZSCORE', b.line, place_in_line) and true or false
   for rank = FINAL, INTERIM do
     redis.call('ZREM', b.line, rank .. ':' .. stream)
   end
@@ -124,7 +128,13 @@ for _, b in ipairs(buckets) do
 end
 if ending and begins and not redis.call('ZSCORE', ending.alive, stream) then -- its end needs a place as well
   local widest = buckets[#buckets]
-  widest.opens = math.max(widest.opens, end_at(ending))
+  local room = end_at(ending)
+  if priority == FIRST then -- its end may be a message of its own
+    local ahead = waited and {} or ahead_of(widest, FIRST)
+    local missing = math.max(0, short_of(ending, ahead_of(ending, FINAL)))
+    room = math.min(room, back_at(widest, widest.used + #ahead + 1 + missing - open_to(widest, FIRST), ahead))
+  end
+  widest.opens = math.max(widest.opens, room)
 end
 for _, b in ipairs(buckets) do
   at = math.max(at, b.opens)

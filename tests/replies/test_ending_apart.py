@@ -1,0 +1,162 @@
+"""An answer whose end finds no place in the message that was begun: it gets one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.replies import Draft, LocalBudget, MessageRef, Priority, Rate, Window
+from tests.replies.scripted_surface import (
+    LOST_AFTER,
+    LOST_BEFORE,
+    PLACEMENT,
+    Fault,
+    ScriptedSurface,
+    in_virtual_time,
+)
+from tests.replies.writing import WIDE, make_reply, writing
+
+AMPLE = Rate(50, 50)
+BEGINNING = "This is the first sentence of what there is to say. "
+WHOLE = BEGINNING + "And this is what came of it in the end."
+
+
+def crowded(edits: int = 1, **more: object) -> tuple[ScriptedSurface, LocalBudget]:
+    """A platform that takes any number of posts, and whose edits have all been made by others."""
+    surface = ScriptedSurface(quota=Window(edits, 60.0), post_quota=AMPLE, limits=WIDE, **more)  # type: ignore[arg-type]  # a dataclass's own fields
+    budget, draws = LocalBudget(), surface.draws("edit", PLACEMENT)
+    now = asyncio.get_running_loop().time()
+    for number in range(edits):
+        assert budget.take_at(now, draws, f"other{number}", Priority.FINAL).go
+    return surface, budget
+
+
+def test_the_end_comes_below_the_sentences_that_were_shown_at_once() -> None:
+    """Nobody waits a minute for either of them; what stands above has no button that nobody could take away."""
+
+    async def story() -> None:
+        surface, budget = crowded()
+        reply = make_reply(surface, budget=budget)
+        async with writing(reply) as task:
+            for end in range(1, len(WHOLE), 4):
+                reply.show(Draft(WHOLE[:end]))
+                await asyncio.sleep(0.1)
+            assert surface.texts == [BEGINNING] and surface.visible[0].stop == ""
+            reply.show(Draft(WHOLE, final=True, retry=True, footer="_3 s_"))
+            began = asyncio.get_running_loop().time()
+            assert await task == "shown"
+        assert asyncio.get_running_loop().time() - began < 1
+        assert surface.texts == [BEGINNING, WHOLE.removeprefix(BEGINNING) + "\n\n_3 s_"]
+        assert surface.edits() == []
+
+    in_virtual_time(story)
+
+
+def test_it_comes_in_the_same_message_while_there_is_a_place() -> None:
+    """Two messages are the lesser good."""
+
+    async def story() -> None:
+        surface, budget = crowded(2)
+        reply = make_reply(surface, budget=budget)
+        async with writing(reply) as task:
+            reply.show(Draft(BEGINNING))
+            await asyncio.sleep(1)
+            assert surface.texts == [BEGINNING]
+            await asyncio.sleep(60)
+            reply.show(Draft(WHOLE, final=True))
+            assert await task == "shown"
+        assert surface.texts == [WHOLE]
+
+    in_virtual_time(story)
+
+
+def test_what_cannot_be_left_standing_waits_and_comes_whole() -> None:
+    """Half a sentence, or code that is open, would read as if something had gone wrong."""
+
+    async def story() -> None:
+        surface, budget = crowded()
+        reply = make_reply(surface, budget=budget)
+        text = "```py\n" + "print(1)\n" * 10
+        async with writing(reply) as task:
+            reply.show(Draft("some words. " + "x" * 10))
+            await asyncio.sleep(1)
+            reply.show(Draft(text))
+            await asyncio.sleep(10)
+            assert surface.calls == []
+            reply.show(Draft(text + "```", final=True))
+            assert await task == "shown"
+        assert surface.texts == [text + "```"] and len(surface.calls) == 1
+
+    in_virtual_time(story)
+
+
+def test_an_end_that_changes_what_was_shown_waits_for_its_place() -> None:
+    """What stands there would say something else."""
+
+    async def story() -> None:
+        surface, budget = crowded()
+        reply = make_reply(surface, budget=budget)
+        async with writing(reply) as task:
+            reply.show(Draft(BEGINNING))
+            await asyncio.sleep(1)
+            assert surface.texts == [BEGINNING]
+            reply.show(Draft("It was all wrong.", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["It was all wrong."] and asyncio.get_running_loop().time() > 59
+
+    in_virtual_time(story)
+
+
+def test_whoever_takes_the_turn_over_puts_it_together_again() -> None:
+    """The attempt before had shown both parts, and died before it could say so."""
+
+    async def story() -> None:
+        surface, budget = crowded()
+        first = make_reply(surface, budget=budget)
+        async with writing(first) as task:
+            first.show(Draft(BEGINNING))
+            await asyncio.sleep(1)
+            first.show(Draft(WHOLE, final=True))
+            assert await task == "shown"
+        assert len(surface.texts) == 2
+        refs = [MessageRef("C1", name) for name in surface.messages]
+        again = make_reply(surface, shown=refs, budget=budget)
+        async with writing(again) as task:
+            again.show(Draft(WHOLE, final=True))
+            assert await task == "shown"
+        assert surface.texts == [WHOLE]
+
+    in_virtual_time(story)
+
+
+PIECES = st.lists(
+    st.sampled_from(["A sentence that has an end. ", "words and ", "A line.\n", "\n\n", "- item\n", "**bold. ** "]),
+    min_size=1,
+    max_size=25,
+)
+FAULTS = st.lists(st.sampled_from([None, None, LOST_BEFORE, LOST_AFTER, Fault(seconds=3.0)]), max_size=10)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(pieces=PIECES, edits=st.integers(1, 3), faults=FAULTS)
+def test_however_it_comes_all_of_it_is_said_in_order_and_once(
+    pieces: list[str], edits: int, faults: list[Fault | None]
+) -> None:
+    """Whatever is left off where, and whichever calls fail."""
+
+    async def story() -> None:
+        surface, budget = crowded(edits, faults=iter(faults))
+        reply = make_reply(surface, budget=budget)
+        text = ""
+        async with writing(reply) as task:
+            for piece in pieces:
+                text += piece
+                reply.show(Draft(text))
+                await asyncio.sleep(0.3)
+            reply.show(Draft(text + "The end.", final=True))
+            assert await task == "shown"
+        assert "".join("".join(surface.texts).split()) == "".join((text + "The end.").split())
+
+    in_virtual_time(story)
