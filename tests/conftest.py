@@ -20,7 +20,7 @@ from core.store.embedded import find_server
 # How long an example takes says something of the machine and what else it is doing, nothing of our code.
 _UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("suite", _UNTIMED)
-settings.register_profile("deep", _UNTIMED, max_examples=5000)
+settings.register_profile("deep", _UNTIMED, max_examples=3000)  # see also tests/depth.py
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from core.replies.nodes import Emphasis, Inlines, Table
 from core.replies.tables import aligned, listed
-from core.replies.writing import Writer
+from core.replies.writing import Writer, runs_on
 
 TABLE_WIDTH: Final = 56
 """Columns of a code block that a narrow window shows without breaking lines."""
@@ -66,8 +66,8 @@ class Content(Writer):
             return f"{words} ({url})"
         return f"[{' '.join(words.split())}]({url})"
 
-    def address(self, url: str, words: str) -> str:
-        return url
+    def address(self, url: str, words: str, after: str) -> str:
+        return f"<{url}>" if runs_on(after) else url
 
     def heading(self, level: int, inside: Inlines) -> list[str]:
         text = self.inline(inside).replace("\n", " ")

@@ -29,7 +29,7 @@ from core.replies.nodes import (
     Table,
 )
 from core.replies.tables import aligned, listed
-from core.replies.writing import AtMargin, Writer
+from core.replies.writing import AtMargin, Writer, runs_on
 
 TABLE_WIDTH: Final = 80
 """Columns of a code block that a window of usual width shows without breaking lines."""
@@ -81,8 +81,8 @@ class MarkdownBlock(Writer):
     def link(self, url: str, words: str) -> str:
         return f"[{words}]({url})"
 
-    def address(self, url: str, words: str) -> str:
-        return f"[{words}]({url})" if "*" in url or "_" in url else url
+    def address(self, url: str, words: str, after: str) -> str:
+        return f"[{words}]({url})" if "*" in url or "_" in url or runs_on(after) else url
 
     def heading(self, level: int, inside: Inlines) -> list[str]:
         return [f"{'#' * level} {self.inline(inside)}".rstrip().replace("\n", " ")]
@@ -159,7 +159,7 @@ class Mrkdwn(Writer):
     def link(self, url: str, words: str) -> str:
         return f"<{entities(url)}|{' '.join(words.split())}>" if "<" not in words else words
 
-    def address(self, url: str, words: str) -> str:
+    def address(self, url: str, words: str, after: str) -> str:
         return f"<{entities(url)}>"
 
     def heading(self, level: int, inside: Inlines) -> list[str]:

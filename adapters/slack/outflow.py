@@ -195,6 +195,8 @@ def _to_word_end(blocks: list[Block], going_on: list[Block], *, closed: bool) ->
 def _words_of(text: str, *, ended: bool, closed: bool) -> str:
     ends = [found.end() for found in _WORD_END.finditer(text) if found.end() < len(text) or found.group().isspace()]
     for end in reversed([*ends, len(text)] if ended else ends):
+        if len(text) - end > MOST_HELD:
+            break
         words = text[:end].rstrip()
         if words and not (closed and _leaves_open(words)):
             return words

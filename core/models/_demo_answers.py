@@ -254,6 +254,9 @@ _CODE = (
 )
 
 
+_END = "And so it goes on to the end."
+
+
 def long_text(length: int) -> str:
     """Markdown of exactly `length` characters: headings, paragraphs, lists, tables, code."""
     blocks = ["# A long answer", f"{INTRODUCTION} This is {length} characters of markdown, as asked."]
@@ -275,6 +278,13 @@ def long_text(length: int) -> str:
             break
         whole.append(block)
         used += len(block) + 2
-    filler = ("And so it goes on to the end. " * (length // 30 + 1))[: length - used - 1].rstrip()
-    end = filler + "." * (length - used - len(filler))
-    return "\n\n".join([*whole, end]) if whole else end[:length]
+    return "\n\n".join([*whole, _end(length - used)])
+
+
+def _end(length: int) -> str:
+    """Sentences of `length` characters; the last is drawn out as far as it has to be."""
+    sentences = [_END] * ((length + 1) // (len(_END) + 1))
+    if not sentences:
+        return _END[: length - 1] + "." if length else ""
+    spare = length - len(" ".join(sentences))
+    return " ".join([*sentences[:-1], _END.replace("on", f"{'o' * spare}on", 1)])

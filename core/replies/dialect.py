@@ -30,8 +30,8 @@ _MATH = re.compile(
     r"|\\\[(?P<square>.{1,400}?)\\\]",
     re.DOTALL,
 )
-_TIMES = re.compile(r"(?:\d|(?<=\d)\))\*\w|\w\*\d")
-"""`2*3*4` is a product."""
+TIMES = re.compile(r"(?:\d|(?<=\d)\))\*\w|\w\*\d")
+"""`2*3*4` is a product: its star, found from the character before it on, begins and ends nothing."""
 _FORMULA = re.compile(r"[\\^_={}+*/<>-]|^[A-Za-z]$")
 
 
@@ -68,7 +68,7 @@ def _emphasis(state: StateInline, silent: bool) -> bool:
         after = state.src[end] if end < state.posMax else " "
         can_open = can_open or (_is_wide(before) and not isWhiteSpace(ord(after)) and isPunctChar(after))
         can_close = can_close or (_is_wide(after) and not isWhiteSpace(ord(before)) and isPunctChar(before))
-    if marker == "*" and scanned.length == 1 and _TIMES.match(state.src, max(state.pos - 1, 0)):
+    if marker == "*" and scanned.length == 1 and TIMES.match(state.src, max(state.pos - 1, 0)):
         can_open = can_close = False
     for _ in range(scanned.length):
         token = state.push("text", "", 0)

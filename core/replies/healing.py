@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from core.replies.dialect import TIMES
 from core.replies.outline import chunks, is_table_rule, outline_of
 
 _LINE_MARKS = re.compile(r"[ \t]*(?:> ?)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:\[[ xX]\][ \t]+)?(?:#{1,6}[ \t]+)?")
@@ -150,6 +151,8 @@ def _taken(words: str, found: re.Match[str], opened: list[_Open]) -> bool:
     of marks that will end something, of which more are to come."""
     run, before, after = found[0], words[: found.start()][-1:], words[found.end() : found.end() + 1]
     left = len(run)
+    if run == "*" and TIMES.match(words, max(found.start() - 1, 0)):
+        return True
     if before.strip() and not (run[0] == "_" and after.isalnum()):
         for one in reversed(opened):
             if one.mark[0] != run[0] or not left:

@@ -106,7 +106,7 @@ def ceiling(text: str) -> int | None:
 def _most(text: str, markup: str, per_line: int) -> int:
     size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
     size += _AT_LEAST + per_line * text.count("\n") + _PER_MARK * sum(map(text.count, markup))
-    return 2 * size if "<" in text else size  # `<https://…>` may be written twice, as words and address
+    return 2 * size if "://" in text or "<" in text else size  # an address may be written twice, as words and address
 
 
 class Splitter:

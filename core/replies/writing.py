@@ -32,6 +32,12 @@ DEPTH = 5
 """Levels of lists that are indented; what lies deeper stays at the last one."""
 
 
+def runs_on(after: str) -> bool:
+    """Whether a reader that looks for the end of a bare address would take `after`, which stands behind it, for more of
+    it: they know spaces and the punctuation of Latin scripts."""
+    return not after.isascii() and not after.isspace()
+
+
 class AtMargin(str):
     """A line that stands at the margin, also within a list."""
 
@@ -58,8 +64,8 @@ class Writer(ABC):
     def link(self, url: str, words: str) -> str: ...
 
     @abstractmethod
-    def address(self, url: str, words: str) -> str:
-        """A link whose words are its address."""
+    def address(self, url: str, words: str, after: str) -> str:
+        """A link whose words are its address. after: the character behind it, "" at the end of a line."""
 
     @abstractmethod
     def heading(self, level: int, inside: Inlines) -> list[str]: ...
@@ -137,7 +143,7 @@ class Writer(ABC):
                 return self.styled(style, self.inline(inside), before, after)
             case Link(url, inside, bare):
                 words = self.inline(inside)
-                return self.address(url, words) if bare else self.link(url, words)
+                return self.address(url, words, after) if bare else self.link(url, words)
             case Break():
                 return "\n"
 

@@ -57,6 +57,7 @@ def test_what_the_end_leaves_open_is_closed_or_held_back(written: str, shown: st
     [
         "",
         "2 * 3 * 4",
+        "so 2*3 and f(2)*x, and more",
         "snake_case_na",
         "[1] and",
         "a **bold** word",

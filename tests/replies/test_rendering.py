@@ -141,6 +141,13 @@ def test_no_rendering_is_longer_than_the_ceiling(text: str) -> None:
         assert measure(text) <= most
 
 
+def test_an_address_that_is_written_as_words_and_address_is_below_the_ceiling() -> None:
+    """However long it is."""
+    text = f"https://a.example/{'x' * 500}_"
+    most = ceiling(text)
+    assert most is not None and wire_bytes(text) <= most
+
+
 @given(TEXTS)
 def test_full_parts_stay_as_they_were_sent(text: str) -> None:
     """By the platforms' own measures, which are not as even as a count of characters."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.replies import (
@@ -24,6 +24,7 @@ from core.replies import (
     SurfaceUnavailable,
 )
 from core.replies.reply import REFUSED_NOTICE, Delivery
+from tests.depth import examples
 from tests.replies.scripted_surface import (
     LOST_AFTER,
     LOST_BEFORE,
@@ -65,7 +66,7 @@ async def grown(reply: Reply, task: asyncio.Task[Delivery], deltas: list[tuple[s
     return text + ".", await task
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(150, 1500)
 @given(st.lists(faults([MessageGone("gone"), *ERRORS[1:3]]), max_size=25), DELTAS, st.booleans())
 def test_whatever_fails_the_final_text_is_shown_once(
     script: list[Fault | None], deltas: list[tuple[str, float]], deleted: bool
@@ -103,7 +104,7 @@ def test_whatever_fails_the_final_text_is_shown_once(
     in_virtual_time(story)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(60, 600)
 @given(
     st.lists(faults(ERRORS), max_size=30),
     DELTAS,

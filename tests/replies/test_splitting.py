@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from core.replies import Splitter, closed
 from core.replies.splitting import leaving_off
+from tests.depth import examples
 
 _MARKDOWN = MarkdownIt("commonmark")
 _SENTINEL = "sentinelparagraph"
@@ -60,7 +61,7 @@ TEXTS = st.one_of(
 LIMITS = st.integers(64, 200)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(400, 6000)
 @given(TEXTS, LIMITS, st.sampled_from([len, escaped_bytes]))
 @example("```" + "x" * 50 + "\n" + "code\n" * 40, 64, len)
 @example("`" * 31 + "\n" + "code\n" * 40, 64, len)
@@ -87,7 +88,7 @@ FENCED = st.lists(
 ).map("\n".join)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300, 4500)
 @given(FENCED, LIMITS)
 def test_no_part_leaves_code_open(text: str, limit: int) -> None:
     """Each message is shown by itself: open code would swallow what is written after it."""
@@ -118,7 +119,7 @@ def test_code_in_lists_and_quotes_is_closed_too(text: str) -> None:
     assert all(not part.opening and not part.closing for part in after[1:]), "what follows the code is no code"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(150, 2250)
 @given(TEXTS, LIMITS)
 def test_full_parts_never_change_while_the_text_grows(text: str, limit: int) -> None:
     """A full part was posted and is not edited again: that is what makes long answers cheap."""
@@ -130,7 +131,7 @@ def test_full_parts_never_change_while_the_text_grows(text: str, limit: int) -> 
         before = now
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(300, 4500)
 @given(TEXTS.map(lambda text: text.replace("`", "").replace("~", "")), LIMITS)
 def test_a_growing_text_is_cut_as_the_whole_text_is(text: str, limit: int) -> None:
     """Whoever takes a Turn over splits the whole text at once; its messages should need no edit.
@@ -143,7 +144,7 @@ def test_a_growing_text_is_cut_as_the_whole_text_is(text: str, limit: int) -> No
     assert growing.split(text) == Splitter(limit, len).split(text)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200, 3000)
 @given(FENCED)
 def test_closed_leaves_no_code_open(text: str) -> None:
     """A notice is put after it."""

@@ -16,6 +16,7 @@ from adapters.slack.markdown import Block, blocks_of
 from adapters.slack.outflow import MOST_HELD, Outflow, has_link, is_open, settled
 from bots.demo.gallery import Case, cases
 from core.replies import closed, healed
+from tests.depth import examples
 from tests.replies.answers import ANSWERS
 
 LEAVES = ("09-heading", "21-code-in-code")
@@ -78,6 +79,7 @@ def test_nobody_is_pinged_at_any_moment(text: str, data: st.DataObject) -> None:
             assert not LIVE.search(shown)
 
 
+@examples(60, 2000)
 @given(ANSWERS, st.data())
 def test_an_answer_as_models_write_them_never_leaves_its_stream(text: str, data: st.DataObject) -> None:
     """Emphasis, code, lists, quotations and tables: each costs the native look of an answer if it does not go on."""
@@ -86,6 +88,7 @@ def test_an_answer_as_models_write_them_never_leaves_its_stream(text: str, data:
     assert outflow.sent == blocks_of(closed(text))
 
 
+@examples(60, 2000)
 @given(ANSWERS, st.data())
 def test_no_mark_is_seen_before_what_it_marks_is_whole(text: str, data: st.DataObject) -> None:
     """As little as in an edit: what has gone out reads the same as if the answer ended there. (A mark that has no end
@@ -96,6 +99,7 @@ def test_no_mark_is_seen_before_what_it_marks_is_whole(text: str, data: st.DataO
         assert healed(f"{shown} x") == f"{shown} x"
 
 
+@examples(60, 2000)
 @given(ANSWERS, ANSWERS)
 def test_a_block_that_is_over_has_gone_out(text: str, more: str) -> None:
     """What is held back belongs to the block that is being written, a table as a whole, else some words of it."""

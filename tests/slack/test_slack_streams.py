@@ -7,14 +7,16 @@ import re
 from contextlib import AsyncExitStack
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.emulators.slack.web_api.streams import is_live
 from adapters.emulators.slack.workspace import Message
 from adapters.slack import SlackSurface
+from adapters.slack.markdown import blocks_of
 from core.chat import ToolCall
 from core.replies import Draft, MessageRef
+from tests.depth import examples
 from tests.slack.leaping import Chat, a_chat, leaping
 
 WORDS = "The quick brown fox jumps over the lazy dog, and a < b. "
@@ -27,6 +29,10 @@ def text_of(message: Message) -> str:
 
 def buttons(message: Message) -> list[str]:
     return [one["action_id"] for block in message.blocks for one in block.get("elements", ()) if "action_id" in one]
+
+
+def without_ids(message: Message) -> list[dict[str, object]]:
+    return [{key: value for key, value in block.items() if key != "block_id"} for block in message.blocks]
 
 
 def is_whole(chat: Chat, text: str) -> bool:
@@ -393,6 +399,38 @@ def test_tools_are_shown_as_cards_that_change_in_place() -> None:
     leaping(story)
 
 
+TABLE = "Rates:\n\n| city | rate |\n|---|---:|\n| Rome | 3 |\n| Oslo | 12 |\n\nThat is all of them, *as of today*."
+
+
+@pytest.mark.parametrize("text", [TABLE, TABLE.partition("\n\nThat")[0]], ids=["between words", "at the end"])
+def test_a_table_goes_into_the_stream_as_slacks_own(text: str) -> None:
+    """Once it is over, and just as an edit would show it."""
+
+    async def story() -> None:
+        async with a_chat() as chat, chat.reply() as (reply, task):
+            await chat.says(reply, text, size=12)
+            assert await chat.ends(reply, task, Draft(text, final=True)) == "shown"
+            assert without_ids(chat.answer) == blocks_of(text)
+            assert chat.count("chat.update") == 0 and not chat.errors("chat.appendStream")
+
+    leaping(story)
+
+
+def test_a_table_that_a_stream_does_not_take_is_shown_by_an_edit() -> None:
+    """Nobody documents which blocks it takes. In the same message, and nothing of it is lost."""
+
+    async def story() -> None:
+        async with a_chat() as chat, chat.reply() as (reply, task):
+            text = await chat.says(reply, TABLE.partition("\n\nThat")[0] + "\n", size=12)
+            chat.slack.fail_next("chat.appendStream", "invalid_blocks")
+            text = await chat.says(reply, "\nThat is all of them, for now. " * 2, text)
+            assert chat.errors("chat.appendStream") == ["invalid_blocks"]
+            assert await chat.ends(reply, task, Draft(text, final=True)) == "shown"
+            assert without_ids(chat.answer) == blocks_of(text)
+
+    leaping(story)
+
+
 def test_no_card_is_put_in_the_middle_of_code() -> None:
     """It would take the code apart; the status line says what is going on."""
 
@@ -459,7 +497,7 @@ def test_more_answers_at_once_than_slack_lets_streams_begin_grow_by_edits() -> N
 FAULTS = ["ratelimited", "msg_too_long", "message_not_in_streaming_state", "internal_error", "invalid_chunks", None]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40, 400)
 @given(
     st.lists(
         st.tuples(

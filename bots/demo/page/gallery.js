@@ -13,7 +13,7 @@ main.replaceChildren(...cases.map(drawn));
 function drawn({ name, markdown, slack, discord }) {
   const [, number, words] = /^(\d*)-?(.*)$/.exec(name);
   return el("section", { class: "case", id: name },
-    el("h2", {}, el("a", { href: `#${name}` }, `${number} ${words.replaceAll("-", " ")}`)),
+    el("h2", {}, el("a", { href: `#${name}` }, `${number} ${words.replaceAll("-", " ").replace(/\b(cjk|html)\b/g, (word) => word.toUpperCase())}`)),
     column("Written", "source", [el("pre", {}, el("code", { text: markdown }))]),
     column("Slack", "slack", readSlack(slack, NAMES).body),
     column("Slack, in notifications and search", "slack", readSlack({ text: slack.text }, NAMES).body),
