@@ -9,11 +9,12 @@ import os
 from adapters.slack import limits
 from benchmarks.replies import _stages
 from bots.cli import main
-from core.chat import Rate, Window
+from core.chat import Bucket, Rate, Window
 
 if __name__ == "__main__":
     if os.environ.get("REPLY_UNLIMITED"):
         limits._TIER_3 = limits._POSTS = Window(12_000, 60.0)
+        limits._UPDATES = Bucket("chat.update", limits._TIER_3)
         limits._POSTS_IN_CHANNEL = Rate(100, 100)
     _stages.start()
     main()
