@@ -18,7 +18,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from adapters.slack._web import Web, quiet_sdk_logs
-from adapters.slack.inbound import Me
+from adapters.slack.inbound import Me, is_echo
 from adapters.slack.link import SocketLink
 from adapters.slack.people import People
 from adapters.slack.preflight import check_settings, check_socket_mode, identify
@@ -122,6 +122,7 @@ class SlackAdapter:
             bolt,
             self._settings.app_token,
             connection,
+            lambda body: is_echo(body, self.me),
             ping_interval_s=self._ping_interval_s,
             check_s=self._check_s,
         )

@@ -116,6 +116,18 @@ def event_type(body: Payload) -> str:
     return _text(_table(body.get("event")).get("type"))
 
 
+def is_echo(body: Payload, me: Me) -> bool:
+    """Whether an `event_callback` only tells what we have said ourselves: Slack sends one for each edit of a growing
+    answer. Nothing is read in it by the functions below."""
+    event = _table(body.get("event"))
+    if event.get("type") != "message":
+        return False
+    if event.get("subtype") != "message_changed":
+        return is_spoken(event) and _is_ours(event, me)
+    now = _table(event.get("message"))
+    return now.get("subtype") != "tombstone" and _is_ours(now, me)
+
+
 def read_message(body: Payload, me: Me) -> Message | None:
     """Read an `event_callback` with a `message` or `app_mention`; None when it is nothing said to us.
 

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from aiohttp import ClientWebSocketResponse, WSMessage
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
@@ -31,6 +32,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 from adapters.slack._errors import code_of
 from adapters.slack._web import Web
+from adapters.slack.inbound import Payload
 from adapters.slack.preflight import app_token_error, is_token_refusal
 from core.chat import ConfigError
 
@@ -42,6 +44,8 @@ _GIVE_UP_AFTER = 3
 _CLOSE_S = 3.0
 _SENT_AWAY_MOST = 4
 _SENT_AWAY_WITHIN_S = 10.0
+_ENVELOPE, _HEAD = '"envelope_id"', 64
+"""What a frame that is no business of the connection's has near its beginning."""
 
 
 class SentAway:
@@ -66,15 +70,24 @@ class SentAway:
 class SocketLink:
     """Hands every envelope to `app` and acks it when `app` answers 200.
 
+    is_idle_talk: tells of an event's payload that it is nothing to anybody; it is acked at once.
     ping_interval_s: a dead connection is noticed after four of them.  check_s: between two looks at the connection.
     """
 
     def __init__(
-        self, app: AsyncApp, app_token: str, web: Web, *, ping_interval_s: float = 5.0, check_s: float = 10.0
+        self,
+        app: AsyncApp,
+        app_token: str,
+        web: Web,
+        is_idle_talk: Callable[[Payload], bool],
+        *,
+        ping_interval_s: float = 5.0,
+        check_s: float = 10.0,
     ) -> None:
         self._app = app
         self._app_token = app_token
         self._web = web
+        self._is_idle_talk = is_idle_talk
         self._ping_interval_s = ping_interval_s
         self._check_s = check_s
         self._client: _Client | None = None
@@ -152,6 +165,9 @@ class SocketLink:
 
     async def _on_frame(self, frame: WSMessage) -> None:
         """Watch the frames that are about the connection itself."""
+        if _ENVELOPE in frame.data[:_HEAD]:  # as Slack sends them; of others this is told by what they hold
+            self._switched_off = 0
+            return
         try:
             said = json.loads(frame.data)
         except ValueError:
@@ -194,7 +210,10 @@ class SocketLink:
         self._busy += 1
         self._idle.clear()
         try:
-            answer = await run_async_bolt_app(self._app, envelope)
+            if envelope.type == "events_api" and self._is_idle_talk(envelope.payload):
+                answer = BoltResponse(status=200)
+            else:
+                answer = await run_async_bolt_app(self._app, envelope)
             await send_async_response(client, envelope, answer, time.time())
         except Exception as exc:  # the connection went away: Slack delivers again
             log.warning("slack.ack.lost", extra={"reason": type(exc).__name__})

@@ -17,6 +17,7 @@ from adapters.slack.inbound import (
     Me,
     Reacted,
     Stopped,
+    is_echo,
     read_change,
     read_message,
     read_press,
@@ -314,6 +315,35 @@ def test_what_changes_without_new_words_is_no_edit() -> None:
     assert read_change(body(text="<@UBOT> hi"), ME) is None
 
 
+@given(
+    st.sampled_from([None, "", "message_changed", "message_deleted", "bot_message", "channel_join", "tombstone"]),
+    st.sampled_from(["U1", "UBOT", None]),
+    st.sampled_from(["BBOT", "B2", None]),
+    st.fixed_dictionaries(
+        {
+            "user": st.sampled_from(["U1", "UBOT"]),
+            "bot_id": st.sampled_from(["BBOT", None]),
+            "subtype": st.sampled_from([None, "tombstone"]),
+            "text": st.sampled_from(["a", "<@UBOT> b"]),
+        }
+    ),
+)
+def test_in_an_echo_there_is_nothing_to_read(subtype: Any, user: Any, bot: Any, now: dict[str, Any]) -> None:
+    """It is acked before anybody looks at it; nothing that means something to us may be taken for one."""
+    message = {"ts": "17.01"} | now
+    told = body(subtype=subtype, user=user, bot_id=bot, text="<@UBOT> hi", message=message, previous_message={})
+    if is_echo(told, ME):
+        assert read_message(told, ME) is None and read_change(told, ME) is None
+
+
+def test_what_we_say_comes_back_as_an_echo() -> None:
+    """Slack sends our posts and every edit of them."""
+    assert is_echo(body(user="UBOT"), ME) and is_echo(body(user=None, bot_id="BBOT", subtype="bot_message"), ME)
+    assert is_echo(changed({"user": "UBOT", "text": "ab"}, {"text": "a"}), ME)
+    assert not is_echo(body(), ME) and not is_echo(body(type="app_mention", user="UBOT"), ME)
+    assert not is_echo(changed({"user": "U1", "text": "ab"}, {"text": "a"}), ME)
+
+
 def test_a_deletion_is_read_in_both_of_its_forms() -> None:
     """A root that has replies leaves a tombstone, told as a change."""
     gone = body(subtype="message_deleted", deleted_ts="17.01", previous_message={"ts": "17.01"}, ts="18.0")
@@ -344,6 +374,7 @@ def test_slacks_own_stop_button_names_a_thread() -> None:
 def test_no_payload_is_too_odd_to_be_read(odd: Any) -> None:
     """Whatever Slack adds one day must not end the connection."""
     for kind in ("message_changed", "message_deleted"):
+        is_echo(body(subtype=kind, message=odd), ME)
         read_change(body(subtype=kind, message=odd, previous_message=odd, deleted_ts=odd), ME)
     read_change(body(type="reaction_added", item=odd, reaction=odd), ME)
     read_change(body(type="agent_session_stopped", channel=odd, thread_ts=odd), ME)
