@@ -18,7 +18,7 @@ from contextlib import contextmanager
 __all__ = ["LONGEST_GAP_S", "Pace", "Rhythm", "pace_of"]
 
 GAP_PER_STREAM_S = 0.002
-LONGEST_GAP_S = 0.1
+LONGEST_GAP_S = 0.2
 
 _SHORTEST_GAP_S = 0.01
 """To leave a stream alone for less than that costs more than to read it."""

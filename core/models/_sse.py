@@ -45,8 +45,8 @@ class SSEParser:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events `chunk` completes. Raises EventTooLong."""
-        if self._is_whole_event(chunk):
-            return [ServerSentEvent("", chunk[6:-2])]
+        if (whole := self._whole_events(chunk)) is not None:
+            return whole
         if not self._started:
             chunk = self._without_bom(chunk)
         if self._after_cr and chunk:
@@ -72,17 +72,21 @@ class SSEParser:
                 raise self._too_long()
         return events
 
-    def _is_whole_event(self, chunk: bytes) -> bool:
-        """Whether `chunk` is one line of data and the end of its event, as most are that come by themselves."""
-        return (
+    def _whole_events(self, chunk: bytes) -> list[ServerSentEvent] | None:
+        """The events of a `chunk` that is nothing but whole ones of one line of data each, as most are; else None."""
+        if not (
             chunk.startswith(b"data: ")
-            and chunk.find(b"\n") == len(chunk) - 2
             and chunk.endswith(b"\n\n")
             and self._started
             and not (self._line or self._data or self._event or self._after_cr)
-            and len(chunk) <= self._limit + 2
+            and len(chunk) <= self._limit
             and b"\r" not in chunk
-        )
+        ):
+            return None
+        data = chunk[6:-2].split(b"\n\ndata: ")
+        if chunk.count(b"\n") != 2 * len(data):  # there is another line somewhere
+            return None
+        return [ServerSentEvent("", one) for one in data]
 
     def finish(self) -> list[ServerSentEvent]:
         """The event that was not ended by an empty line, if there is one; some servers leave it out at the end."""
