@@ -275,8 +275,11 @@ class Reply:
         """Ask the budget for a place; the step to take now, brought up to date, or None when it has to wait."""
         if self._priority() is Priority.INTERIM and not self._draft.status:
             await self._another_delta()
-        priority = self._priority()
-        patience_s = APART_AFTER_S if self._may_end_apart(step) else math.inf
+        priority, may_end_apart = self._priority(), self._may_end_apart(step)
+        if may_end_apart and self._ends_apart():  # a place that is free may be meant for an answer that needs it
+            self._layout.leave_off(self._left.text)
+            return None
+        patience_s = APART_AFTER_S if may_end_apart else math.inf
         grant = await self._budget.take(self._draws(step), self._key, priority, patience_s=patience_s)
         if not grant.go and grant.wait_s > patience_s:
             self._layout.leave_off(self._left.text)

@@ -72,6 +72,28 @@ def test_it_comes_in_the_same_message_while_there_is_a_place() -> None:
     in_virtual_time(story)
 
 
+def test_it_leaves_the_last_place_to_an_answer_that_can_end_nowhere_else() -> None:
+    """That one was begun with a button because there was a place for its end, and would wait a minute for the next."""
+
+    async def story() -> None:
+        surface, budget = crowded(2)
+        posts, edits = surface.draws("post", PLACEMENT), surface.draws("edit", PLACEMENT)
+        await asyncio.sleep(61)
+        assert (await budget.take(edits, "gone", Priority.FINAL)).go
+        assert (await budget.take(posts, "other", Priority.FIRST)).go
+        reply = make_reply(surface, budget=budget)
+        async with writing(reply) as task:
+            reply.show(Draft(BEGINNING))
+            await asyncio.sleep(1)
+            assert surface.texts == [BEGINNING] and surface.visible[0].stop == ""
+            reply.show(Draft(WHOLE, final=True))
+            assert await task == "shown"
+        assert surface.texts == [BEGINNING, WHOLE.removeprefix(BEGINNING)]
+        assert (await budget.take(edits, "other", Priority.FINAL)).go
+
+    in_virtual_time(story)
+
+
 def test_what_cannot_be_left_standing_waits_and_comes_whole() -> None:
     """Half a sentence, or code that is open, would read as if something had gone wrong."""
 
