@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
-from core.chat import Manual, ThreadId, pointing, texts
+from core.chat import Manual, ThreadId, notes, pointing, texts, turn
 from core.chat.pointing import may_be_missed, words_about
 from core.chat.turn import TurnSettings
 from core.replies import LocalBudget, Placement, PlacementGone, RateLimited, SurfaceUnavailable
@@ -17,8 +18,21 @@ from core.store import keys
 from tests.chat.rig import ADA, THREAD, Rig, Step
 from tests.replies.scripted_surface import Fault
 
-LONG_S = 0.05
+LONG_S = 30.0
 """From here on an answer takes long in these tests."""
+
+
+class Clock:
+    """The time of day, which leaps while an answer takes long: what is quick stays quick on a slow machine."""
+
+    def __init__(self) -> None:
+        self.leapt_s = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.leapt_s
+
+
+clock = Clock()
 
 LINE = f"[{texts.POINT_FINISHED}](https://chat.test/m0)"
 
@@ -51,7 +65,9 @@ def test_only_the_end_of_a_long_answer_may_be_missed(
 
 
 @pytest.fixture
-def rig(rig: Rig) -> Rig:
+def rig(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    for module in (notes, turn):
+        monkeypatch.setattr(module, "time", clock)
     rig.settings = TurnSettings(point_after_s=LONG_S)
     return rig
 
@@ -61,7 +77,7 @@ async def somebody_writes(rig: Rig) -> None:
 
 
 async def long() -> None:
-    await asyncio.sleep(LONG_S * 1.5)
+    clock.leapt_s += LONG_S * 1.5
 
 
 def tell(rig: Rig, *then: Step, people: bool = True, word: str = "one ") -> None:

@@ -174,14 +174,14 @@ def led_back(side: Side) -> str:
 async def test_people_who_went_on_talking_are_led_back_to_a_long_answer(store: Store, platform: str) -> None:
     """Scenario 18: edits make nothing unread. One line below what they said, for the person who asked; when the answer
     is written anew, the line goes."""
-    async with a_side(store, platform, parley_point_after_s=0.2) as side:
+    async with a_side(store, platform, parley_point_after_s=1.0) as side:
         gate = asyncio.Event()
         side.house.provider.queue(six_words(gate), "two", "once more")
         await side.ask("one")
         answer = await side.begun("word")
         await side.say("@ben what do you think?", "ada")
         await side.say("@ada no idea", "ben")
-        await asyncio.sleep(0.3)  # long, for this test
+        await asyncio.sleep(1.2)  # long, for this test
         gate.set()
         await side.until(lambda: len(side.shown()) == 2 and "retry" in side.controls(answer))
         line = side.shown()[1]
