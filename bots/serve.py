@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from bots import health
+from bots import garbage, health
 from bots.assistant import make_answerer, model_label, provider_name
 from bots.bot import Bot, no_platform, opened_store
 from bots.settings import Settings, secret
@@ -57,6 +57,7 @@ async def serve(settings: Settings) -> None:
                 "http": address,
             },
         )
+        garbage.settle()
         await bot.run(until)
     log.info("bot.ended")
 
