@@ -35,12 +35,20 @@ _BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 class Pacing:
     """The pace of one Reply. min_gap_s: seconds between two edits of one message that grows.
 
-    jitter: spreads the pauses after failures, so that many Replies do not come back at once.
+    jitter: spreads the pauses after failures, so that many Replies do not come back at once.  taken_over: what an
+    earlier attempt has shown stands there, so that no text is the first.
     """
 
-    def __init__(self, min_gap_s: float, jitter: Callable[[], float] = lambda: random.uniform(0.8, 1.2)) -> None:
+    def __init__(
+        self,
+        min_gap_s: float,
+        jitter: Callable[[], float] = lambda: random.uniform(0.8, 1.2),
+        *,
+        taken_over: bool = False,
+    ) -> None:
         self._min_gap_s = min_gap_s
         self._jitter = jitter
+        self._taken_over = taken_over
         self._draft = Draft()
         self._text_since: float | None = None
         self._final_at: float | None = None
@@ -126,4 +134,4 @@ class Pacing:
         return bool(self._draft.text.strip())
 
     def _awaits_first_text(self) -> bool:
-        return self._has_text() and self.first_text_at is None
+        return self._has_text() and self.first_text_at is None and not self._taken_over

@@ -180,7 +180,7 @@ class Reply:
         if again:
             self._doubtful[len(self._shown)] = self._post_key(len(self._shown))
         self._offer = self._left = LeftOff()  # what may be shown, and what is
-        self._pacing = Pacing(surface.limits.min_gap_s)
+        self._pacing = Pacing(surface.limits.min_gap_s, taken_over=again and bool(before.refs))
         self.given_up: GiveUp | None = None
         """Why nothing more could be shown, None unless it is so."""
         self.refusal: SurfaceError | None = None

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from core.replies import (
     Draft,
+    LocalBudget,
     MessageRef,
+    Priority,
     RateLimited,
+    Segment,
+    Window,
 )
 from tests.replies.scripted_surface import (
     LOST_AFTER,
     LOST_BEFORE,
+    PLACEMENT,
     Fault,
     ScriptedSurface,
     in_virtual_time,
 )
-from tests.replies.writing import AMPLE, WIDE, make_reply, writing
+from tests.replies.writing import AMPLE, WIDE, make_reply, say, writing
 
 
 def test_a_post_whose_answer_was_lost_is_looked_for_and_not_doubled() -> None:
@@ -139,5 +146,26 @@ def test_messages_that_a_shorter_answer_does_not_need_are_taken_away() -> None:
             assert await task == "shown"
         assert surface.texts == ["short"]
         assert noted[-1] == ["m0"]
+
+    in_virtual_time(story)
+
+
+def test_whoever_takes_over_leaves_the_places_of_the_ends_in_a_crowd() -> None:
+    """What stands there says more than the first words of the run that has begun anew."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(quota=Window(3, 60.0), post_quota=AMPLE, limits=WIDE)
+        ref = await surface.post(PLACEMENT, Segment("most of the answer"), "turn")
+        budget, edits = LocalBudget(), surface.draws("edit", PLACEMENT)
+        assert (await budget.take(edits, "gone", Priority.FINAL)).go
+        assert (await budget.take(surface.draws("post", PLACEMENT), "other", Priority.FIRST)).go
+        reply = make_reply(surface, shown=[ref], budget=budget, again=True)
+        async with writing(reply) as task:
+            await say(reply, 50)
+            assert surface.texts == ["most of the answer"]
+            reply.show(Draft("all of the answer", final=True))
+            assert await task == "shown"
+        assert surface.texts == ["all of the answer"] and asyncio.get_running_loop().time() < 5
+        assert (await budget.take(edits, "other", Priority.FINAL)).go
 
     in_virtual_time(story)
