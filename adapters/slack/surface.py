@@ -84,6 +84,7 @@ class SlackSurface:
         self._no_blocks_until = 0.0
         self._own_rating = True  # Slack's own buttons are taken, as far as is known
         self._uncertain: dict[str, None] = {}
+        self._not_read_before: dict[str, float] = {}  # by method: Slack's Retry-After
         self._streams = Streams(self._send, streaming)
 
     @property
@@ -373,10 +374,16 @@ class SlackSurface:
             self._no_blocks_until = self._now() + _BLOCKS_GIVEN_UP_FOR_S
 
     async def _call(self, method: str, args: dict[str, Any], read: bool = False) -> Mapping[str, Any]:
+        """One call. What reads has no budget in core, so a Retry-After is kept to here."""
+        if read and (wait := self._not_read_before.get(method, 0.0) - self._now()) > 0:
+            raise RateLimited(f"{method}: Slack has asked to wait", wait)
         try:
             return await self._send(method, args, read)
         except SDK_ERRORS as exc:
-            raise surface_error(method, exc) from exc
+            error = surface_error(method, exc)
+            if read and isinstance(error, RateLimited):
+                self._not_read_before[method] = self._now() + error.retry_after_s
+            raise error from exc
 
     async def _send(self, method: str, args: dict[str, Any], read: bool = False) -> Mapping[str, Any]:
         """One API call. read: reading methods take no JSON (docs.slack.dev, "Using the Slack Web API")."""

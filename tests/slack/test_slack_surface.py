@@ -196,6 +196,19 @@ async def test_a_rate_limit_says_when_to_come_back(
     assert len(emulator.calls("chat.postMessage")) == 1
 
 
+async def test_nothing_is_read_while_slack_asks_to_wait(
+    surface: SlackSurface, placement: Placement, emulator: SlackEmulator
+) -> None:
+    """All threads of a workspace are read by one method; each refused call would make the wait longer."""
+    ref = await surface.post(placement, Segment("an answer"), "k-0")
+    emulator.rate_limit("conversations.replies", 17, 60)
+    for place in (placement, await other_thread(emulator)):
+        with pytest.raises(RateLimited) as refused:
+            await surface.is_buried(place, ref)
+        assert 16 < refused.value.retry_after_s <= 17
+    assert len(emulator.calls("conversations.replies")) == 1
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, None])
 async def test_no_answer_is_unavailable_and_not_repeated(
     surface: SlackSurface, placement: Placement, emulator: SlackEmulator, status: int | None
