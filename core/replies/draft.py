@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from core.replies.splitting import Splitter, closed, leaving_off
+from core.replies.splitting import Part, Splitter, closed, leaving_off
 from core.replies.surface import Attachment, Segment, ToolCall
 
 _LEAST_LEFT = 40
@@ -68,6 +68,7 @@ class LeftOff:
 
     text: str = ""
     segments: list[Segment] = field(default_factory=list)
+    parts: tuple[Part, ...] = field(default=(), repr=False)
 
 
 class Layout:
@@ -97,11 +98,12 @@ class Layout:
         """As much of `draft` as can be shown without a change when what follows comes in another Segment."""
         text = draft.shown_text[: leaving_off(draft.shown_text, _LEAST_LEFT)]
         parts = self._splitter.split(text)
-        return LeftOff(text, [Segment(part.text) for part in parts if part.body.strip() and part.shown.strip()])
+        segments = [Segment(part.text) for part in parts if part.body.strip() and part.shown.strip()]
+        return LeftOff(text, segments, tuple(parts))
 
-    def leave_off(self, text: str) -> None:
-        """What follows `text` is to come in a new Segment."""
-        self._splitter.leave_off(text)
+    def leave_off(self, left: LeftOff) -> None:
+        """What follows `left` is to come in a new Segment."""
+        self._splitter.leave_off(left.parts)
 
     def _has_room(self, last: list[Segment], aside: str) -> bool:
         return not last or self._measure(last[0].text) + self._measure(aside) + _BETWEEN <= self._limit

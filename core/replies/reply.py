@@ -73,6 +73,10 @@ most just after one, when all that there is can be seen, and there are fewer edi
 APART_AFTER_S = 2.0
 """How long the end of an answer waits for its place in the message that was begun, before it gets one of its own."""
 
+SPARED_AFTER_S = 25.0
+"""When the end of one answer more would wait for so long, a place that is free is left to those that can end nowhere
+else: they would wait as long for the next one. In a lesser crowd one message is worth more than their seconds."""
+
 _HOLD_S = 0.25
 
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
@@ -179,6 +183,7 @@ class Reply:
         self._doubtful: dict[int, str] = {}  # by place: the keys of posts whose answer was lost
         if again:
             self._doubtful[len(self._shown)] = self._post_key(len(self._shown))
+        self._apart = False
         self._offer = self._left = LeftOff()  # what may be shown, and what is
         self._pacing = Pacing(surface.limits.min_gap_s, taken_over=again and bool(before.refs))
         self.given_up: GiveUp | None = None
@@ -276,13 +281,13 @@ class Reply:
         if self._priority() is Priority.INTERIM and not self._draft.status:
             await self._another_delta()
         priority, may_end_apart = self._priority(), self._may_end_apart(step)
-        if may_end_apart and self._ends_apart():  # a place that is free may be meant for an answer that needs it
-            self._layout.leave_off(self._left.text)
+        if may_end_apart and self._end_s() > SPARED_AFTER_S:
+            self._end_apart()
             return None
         patience_s = APART_AFTER_S if may_end_apart else math.inf
         grant = await self._budget.take(self._draws(step), self._key, priority, patience_s=patience_s)
         if not grant.go and grant.wait_s > patience_s:
-            self._layout.leave_off(self._left.text)
+            self._end_apart()
             return None
         if not grant.go:
             self._pacing.told(self._now() + grant.wait_s, priority)
@@ -340,13 +345,20 @@ class Reply:
 
     def _ends_apart(self) -> bool:
         """Whether the end of an answer that is begun now would wait long for its place in the same message."""
-        if self._surface.draws("post", self._placement).end is None:
-            return False
-        return self._budget.outlook(self._surface.draws("edit", self._placement)).end_s > APART_AFTER_S
+        return self._surface.draws("post", self._placement).end is not None and self._end_s() > APART_AFTER_S
+
+    def _end_s(self) -> float:
+        """How long the end of one answer more would wait."""
+        return self._budget.outlook(self._surface.draws("edit", self._placement)).end_s
+
+    def _end_apart(self) -> None:
+        """Let what follows come in a message of its own. Once: what has to be edited even so waits for its place."""
+        self._apart = True
+        self._layout.leave_off(self._left)
 
     def _may_end_apart(self, step: Step) -> bool:
         """Whether `step` shows the end below a beginning that can stay as it is."""
-        if step.operation != "edit" or not self._draft.final or not self._left.segments:
+        if step.operation != "edit" or not self._draft.final or not self._left.segments or self._apart:
             return False
         if [shown.segment for shown in self._shown] != self._left.segments:
             return False

@@ -139,12 +139,11 @@ class Splitter:
             rest = rest[len(part.body) :]
         return [*self._full, self._part(rest)] if rest else list(self._full)
 
-    def leave_off(self, text: str) -> None:
-        """Let the part that `text` ends in be full: what follows will be in the next one."""
-        parts = self.split(text)
-        if len(parts) > len(self._full):
-            self._full.append(parts[-1])
-            self._full_text = text
+    def leave_off(self, parts: Sequence[Part]) -> None:
+        """Let `parts`, which a beginning of the text was split into, stay as they are: what follows will be in the next
+        one. Split anew it might be cut in another place, as more of it is known now."""
+        if parts:
+            self._full, self._full_text = list(parts), "".join(part.body for part in parts)
             self._carried = self._carried_after(parts[-1])
 
     def _part(self, body: str) -> Part:

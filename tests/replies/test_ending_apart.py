@@ -153,6 +153,27 @@ def test_whoever_takes_the_turn_over_puts_it_together_again() -> None:
     in_virtual_time(story)
 
 
+def test_it_comes_below_a_beginning_that_would_be_cut_elsewhere_now() -> None:
+    """A beginning that just fits in a message is cut before its last sentence once it is known to go on."""
+
+    async def story() -> None:
+        beginning = "A line of words that has an end.\n" * 4 + "\n" + "And a sentence that fits in just so. " + "End. "
+        surface, budget = crowded()
+        reply = make_reply(surface, budget=budget)
+        async with writing(reply) as task:
+            reply.show(Draft(beginning))
+            await asyncio.sleep(1)
+            assert surface.texts == [beginning]
+            reply.show(Draft(beginning + "more words " * 4))
+            await asyncio.sleep(1)
+            reply.show(Draft(beginning + "more words " * 4 + "and the end", final=True))
+            assert await task == "shown"
+        assert surface.texts == [beginning, "more words " * 4 + "and the end"]
+        assert asyncio.get_running_loop().time() < 5
+
+    in_virtual_time(story)
+
+
 PIECES = st.lists(
     st.sampled_from(["A sentence that has an end. ", "words and ", "A line.\n", "\n\n", "- item\n", "**bold. ** "]),
     min_size=1,
