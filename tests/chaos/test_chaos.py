@@ -17,7 +17,7 @@ SHORT = Shape(
     kill_every_s=1.0,
     redis_restarts=1,
     repeats_s=4.0,
-    retries_s=(0.5, 1.5, 4.0),
+    retries_s=(0.5, 2.0, 10.0),  # Slack's come at once, after a minute and after five
     lost_answers=0.05,
 )
 

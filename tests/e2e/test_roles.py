@@ -94,11 +94,16 @@ async def test_ingress_listens_and_workers_answer(world: World, store: Store, re
             ),
             20,
         )
+        last = await slack.say("ada", "general", "@Parley and you?")  # the one killed may have answered all the others
+        await slack.wait_for(
+            lambda: [m.visible.strip() for m in slack.bot_messages("general", last.ts)] == [WORDS.strip()], 20
+        )
         ingress.process.send_signal(signal.SIGTERM)
         two.process.send_signal(signal.SIGTERM)
         assert [await ingress.ended(), await two.ended()] == [0, 0]
         logs = ["".join(process.log) for process in (ingress, two)]
-        assert "turn.ended" not in logs[0] and "turn.ended" in logs[1]
+        assert "turn.ended" not in logs[0]
+        assert "turn.ended" in logs[1]
         assert "slack.socket.open" in logs[0] and "slack.socket.open" not in logs[1]
 
 
