@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     parley_show_reasoning: bool = False
     parley_footer: bool = False
     parley_attach_over: int = Field(default=30_000, ge=0)
-    parley_point_after_s: float = Field(default=30.0, ge=0)
+    parley_point_after_s: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     parley_log_level: str = "INFO"
 
     redis_url: SecretStr = _NO_SECRET

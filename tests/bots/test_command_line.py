@@ -68,3 +68,11 @@ def test_a_number_that_is_none_is_told_what_to_write(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PARLEY_HISTORY_TURNS", "0")
     with pytest.raises(ConfigError, match=r"^PARLEY_HISTORY_TURNS: .* Choose a number from 1 to 1000\.$"):
         Settings.load(_env_file=None)
+
+
+@pytest.mark.parametrize("written", ["inf", "nan", "-1", "soon"])
+def test_a_time_that_is_none_is_told_what_to_write(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    """For ever is no time to wait for; never is 0."""
+    monkeypatch.setenv("PARLEY_POINT_AFTER_S", written)
+    with pytest.raises(ConfigError, match=r"^PARLEY_POINT_AFTER_S: .* Write seconds, 0 for never\.$"):
+        Settings.load(_env_file=None)
