@@ -31,15 +31,9 @@ async def serve(settings: Settings) -> None:
     name = model_label(settings)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(settings))
-        bot = await stack.enter_async_context(
-            Bot(
-                settings,
-                store,
-                answerer,
-                adapters,
-                provider=provider_name(settings),
-            )
-        )
+        bot = Bot(settings, store, answerer, adapters, provider=provider_name(settings))
+        if not await _entered(stack, bot, until):
+            return
         app = health.application(store, bot.unready, routes if role != "worker" else [], role)
         port = settings.parley_http_port or DEFAULT_HTTP_PORT
         address = await stack.enter_async_context(health.served(app, settings.parley_http_host, port))
@@ -60,6 +54,19 @@ async def serve(settings: Settings) -> None:
         garbage.settle()
         await bot.run(until)
     log.info("bot.ended")
+
+
+async def _entered(stack: AsyncExitStack, bot: Bot, until: asyncio.Event) -> bool:
+    """Enter `bot`; False when the process is to end before its platforms have answered."""
+    entering = asyncio.ensure_future(stack.enter_async_context(bot))
+    ended = asyncio.ensure_future(until.wait())
+    try:
+        await asyncio.wait({entering, ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        entering.cancel()
+        ended.cancel()
+        await asyncio.gather(entering, ended, return_exceptions=True)
+    return not entering.cancelled() and bool(entering.result())
 
 
 def make_adapters(settings: Settings) -> tuple[list[Adapter], list[web.RouteDef]]:

@@ -10,10 +10,11 @@ from typing import Final
 import aiohttp
 import yarl
 
-from adapters.discord._errors import ApiError
+from adapters.discord._errors import ApiError, to_surface_error
 from adapters.discord._gateway import bad_token, intents, no_message_content
-from adapters.discord._rest import Json, Rest, is_object, patiently, text_of
+from adapters.discord._rest import Json, Rest, is_object, text_of
 from core.chat import ConfigError, SurfaceError
+from core.chat.starting import insistently
 
 _MESSAGE_CONTENT: Final = 1 << 18 | 1 << 19
 """GATEWAY_MESSAGE_CONTENT and GATEWAY_MESSAGE_CONTENT_LIMITED ("Application Flags")."""
@@ -35,9 +36,9 @@ async def check_account(rest: Rest, api_url: str, token: str, *, listens: bool =
     """Ask Discord who we are, and if need be, for one that listens, whether it may read. Raises ConfigError naming
     the setting to mend."""
     try:
-        user = await patiently(rest, "GET", "/users/@me")
+        user = await _asked(rest, "/users/@me")
         application = await _application(rest)
-        gateway = await patiently(rest, "GET", "/gateway/bot")
+        gateway = await _asked(rest, "/gateway/bot")
         account = Account(
             user=text_of(user, "id"),
             name=str(user.get("global_name") or user.get("username") or ""),
@@ -63,13 +64,27 @@ def _wrong_address(api_url: str, problem: str) -> ConfigError:
     )
 
 
+async def _asked(rest: Rest, path: str) -> Json:
+    """What Discord answers, asked again while it does not answer or asks to wait. Raises ApiError and SurfaceError."""
+
+    async def attempt() -> Json:
+        try:
+            return await rest.call("GET", path)
+        except ApiError as exc:
+            if exc.status == 429:
+                raise to_surface_error(exc) from exc
+            raise
+
+    return await insistently(f"GET {path}", attempt)
+
+
 async def _application(rest: Rest) -> Json:
     try:
-        return await patiently(rest, "GET", "/applications/@me")
+        return await _asked(rest, "/applications/@me")
     except ApiError as exc:
         if exc.status != 404:
             raise
-        return await patiently(rest, "GET", "/oauth2/applications/@me")
+        return await _asked(rest, "/oauth2/applications/@me")
 
 
 async def _check_intents(gateway_url: str, token: str) -> None:

@@ -10,7 +10,6 @@ sent on that bucket (after a global 429 or a block: nothing at all) before the t
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -185,18 +184,3 @@ def _seconds(value: object) -> float | None:
         return max(0.0, float(value))
     except ValueError:
         return None
-
-
-async def patiently(rest: Rest, method: str, path: str, attempts: int = 3) -> Json:
-    """`Rest.call` for the start, where nobody paces us: waits out a short rate limit a few times."""
-    for _ in range(attempts - 1):
-        try:
-            return await rest.call(method, path)
-        except RateLimited as exc:
-            wait = exc.retry_after_s
-        except ApiError as exc:
-            if exc.status != 429 or exc.retry_after_s is None:
-                raise
-            wait = exc.retry_after_s
-        await asyncio.sleep(min(wait, 10.0))
-    return await rest.call(method, path)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from adapters.slack._errors import SDK_ERRORS, code_of, reason, status_of
+from adapters.slack._errors import SDK_ERRORS, code_of, reason, status_of, surface_error
 from adapters.slack.inbound import Me
 from adapters.slack.settings import SlackSettings
-from core.chat import ConfigError
+from core.chat import ConfigError, RateLimited, SurfaceUnavailable
+from core.chat.starting import insistently
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ def check_settings(settings: SlackSettings) -> None:
 async def identify(client: AsyncWebClient, settings: SlackSettings) -> Me:
     """Ask who we are (auth.test) and whether the scopes do. Raises ConfigError."""
     try:
-        answer = await client.auth_test()
+        answer = await _asked("auth.test", client.auth_test)
     except SDK_ERRORS as exc:
         raise _refused("SLACK_BOT_TOKEN", _BOT_TOKEN_REMEDY, exc, settings) from exc
     _check_scopes(answer.headers)
@@ -77,7 +80,7 @@ async def identify(client: AsyncWebClient, settings: SlackSettings) -> Me:
 async def check_socket_mode(client: AsyncWebClient, settings: SlackSettings) -> None:
     """Ask for one Socket Mode address and let it lapse. Raises ConfigError."""
     try:
-        await client.apps_connections_open(app_token=settings.app_token)
+        await _asked("apps.connections.open", lambda: client.apps_connections_open(app_token=settings.app_token))
     except SDK_ERRORS as exc:
         raise _refused("SLACK_APP_TOKEN", _APP_TOKEN_REMEDY, exc, settings) from exc
 
@@ -89,6 +92,33 @@ def app_token_error(code: str) -> ConfigError:
 
 def is_token_refusal(code: str) -> bool:
     return code in _WRONG_TOKEN
+
+
+async def _asked(method: str, call: Callable[[], Awaitable[AsyncSlackResponse]]) -> AsyncSlackResponse:
+    """What Slack answers, asked again while it does not answer or asks to wait. Raises `SDK_ERRORS`."""
+
+    async def attempt() -> AsyncSlackResponse:
+        try:
+            return await call()
+        except SDK_ERRORS as exc:
+            if not _is_final(exc):
+                raise surface_error(method, exc) from exc
+            raise
+
+    try:
+        return await insistently(method, attempt)
+    except (RateLimited, SurfaceUnavailable) as exc:
+        assert isinstance(exc.__cause__, SDK_ERRORS)
+        raise exc.__cause__ from None
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether Slack would answer the same a minute later: a clear no, or the answer of somebody who is not Slack."""
+    if not isinstance(surface_error("", error), RateLimited | SurfaceUnavailable):
+        return True
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return True
+    return not code_of(error) and (300 <= status_of(error) < 500 and status_of(error) != 429)
 
 
 def _refused(setting: str, remedy: str, error: Exception, settings: SlackSettings) -> ConfigError:

@@ -11,9 +11,7 @@ from aiohttp import web
 
 from adapters.discord import DiscordAdapter, DiscordSettings
 from adapters.emulators.discord import DiscordEmulator
-from core.chat import (
-    ConfigError,
-)
+from core.chat import ConfigError, starting
 from tests.discord.room import Desk, Room
 
 
@@ -133,10 +131,31 @@ async def test_a_wrong_token_is_named_at_the_start(emulator: DiscordEmulator) ->
         await adapter.open()
     assert caught.value.setting == "DISCORD_BOT_TOKEN"
     assert "wr0ng" not in f"{caught.value} {DiscordSettings('wr0ng-token')!r}"
+    assert len(emulator.calls("GET /users/@me")) == 1, "a clear no is asked for once"
     await adapter.aclose()
 
 
-async def test_an_address_that_is_not_discord_is_named_at_the_start(emulator: DiscordEmulator) -> None:
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits between two attempts at the start, unless Discord says so."""
+    monkeypatch.setattr(starting, "PAUSES_S", (0.01,) * len(starting.PAUSES_S))
+
+
+@pytest.mark.parametrize("route", ["GET /users/@me", "GET /applications/@me", "GET /gateway/bot"])
+@pytest.mark.parametrize("trouble", [{"status": 0}, {"status": 503}, {"retry_after": 0.3}])
+async def test_what_may_pass_does_not_end_the_start(
+    emulator: DiscordEmulator, quick: None, caplog: pytest.LogCaptureFixture, route: str, trouble: dict[str, Any]
+) -> None:
+    """One lost answer is no reason to tell an operator that a setting is wrong; the log says what was waited for."""
+    emulator.fail_next(route, times=2, **trouble)  # a connection that breaks once is mended by aiohttp itself
+    adapter = DiscordAdapter(DiscordSettings(emulator.bot_token, emulator.api_url))
+    await adapter.open()
+    await adapter.aclose()
+    assert len(emulator.calls(route)) == 3 and not emulator.impatient_calls
+    assert {record.call for record in caplog.records if record.getMessage() == "start.call_failed"} == {route}
+
+
+async def test_an_address_that_is_not_discord_is_named_at_the_start(emulator: DiscordEmulator, quick: None) -> None:
     """Nobody there, or somebody else."""
     page = web.Application()
     runner = web.AppRunner(page)

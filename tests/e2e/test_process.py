@@ -132,6 +132,32 @@ async def test_one_process_serves_both_platforms_and_sigterm_ends_it(
             assert secret not in log
 
 
+async def test_platforms_that_do_not_answer_at_once_do_not_end_the_start(
+    world: tuple[SlackEmulator, DiscordEmulator, OpenAIServer], tmp_path: Path
+) -> None:
+    """Exit code 2 tells an operator that a setting is wrong; a lost answer does not."""
+    slack, discord, _ = world
+    slack.fail_next("auth.test", after_effect=True)
+    discord.fail_next("GET /users/@me", status=503)
+    async with parley("run", tmp_path, **both(*world)) as process:
+        await process.until_ready()
+        assert len([line for line in process.log if "start.call_failed" in line]) == 2
+        process.process.send_signal(signal.SIGTERM)
+        assert await process.ended(10) == 0
+
+
+async def test_a_process_that_waits_for_its_platforms_ends_when_it_is_told_to(
+    world: tuple[SlackEmulator, DiscordEmulator, OpenAIServer], tmp_path: Path
+) -> None:
+    """Or a deploy would have to kill it."""
+    slack, _, _ = world
+    slack.fail_next("auth.test", status=429, retry_after=50)
+    async with parley("run", tmp_path, **both(*world)) as process:
+        await process.until_logged("start.call_failed")
+        process.process.send_signal(signal.SIGTERM)
+        assert await process.ended(5) == 0
+
+
 async def test_killed_and_started_again_the_thread_is_still_a_conversation(
     world: tuple[SlackEmulator, DiscordEmulator, OpenAIServer], tmp_path: Path
 ) -> None:

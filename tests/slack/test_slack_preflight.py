@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 import pytest
 
 from adapters.emulators.slack.emulator import SlackEmulator
 from adapters.slack import SlackAdapter, SlackSettings, manifest
 from adapters.slack._web import proxy_for
-from core.chat import Adapter, ConfigError
+from core.chat import Adapter, ConfigError, starting
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits between two attempts, unless Slack says so."""
+    monkeypatch.setattr(starting, "PAUSES_S", (0.01,) * len(starting.PAUSES_S))
 
 
 async def refusal(settings: SlackSettings) -> ConfigError:
@@ -76,8 +83,51 @@ async def test_an_address_that_is_not_slacks_is_named(settings: SlackSettings) -
 
 async def test_a_slack_that_is_down_does_not_blame_the_token(settings: SlackSettings, emulator: SlackEmulator) -> None:
     """Or the operator makes a new token for nothing."""
-    emulator.fail_next("auth.test", status=503)
+    emulator.fail_next("auth.test", status=503, times=100)
     assert (await refusal(settings)).setting == "SLACK_API_URL"
+    assert len(emulator.calls("auth.test")) == 1 + len(starting.PAUSES_S)
+
+
+@pytest.mark.parametrize("method", ["auth.test", "apps.connections.open"])
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({}, "no answer"),
+        ({"after_effect": True}, "no answer"),
+        ({"status": 503}, "HTTP 503"),
+        ({"error": "internal_error"}, "internal_error"),
+        ({"status": 429, "retry_after": 1}, "ratelimited"),
+    ],
+)
+async def test_what_may_pass_does_not_end_the_start(
+    settings: SlackSettings,
+    emulator: SlackEmulator,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    trouble: dict[str, Any],
+    said: str,
+) -> None:
+    """One lost answer is no reason to tell an operator that a setting is wrong; the log says what was waited for."""
+    emulator.fail_next(method, **trouble)
+    adapter = SlackAdapter(settings)
+    with caplog.at_level(logging.WARNING):
+        await adapter.open()
+    await adapter.aclose()
+    first, second = emulator.calls(method)
+    assert second.at - first.at >= trouble.get("retry_after", 0)
+    (told,) = [record for record in caplog.records if record.getMessage() == "start.call_failed"]
+    assert told.call == method and said in told.reason
+
+
+async def test_a_clear_no_ends_the_start_at_once(settings: SlackSettings, emulator: SlackEmulator) -> None:
+    """Nobody but an operator can mend it, and so can nobody mend a platform that wants to be left alone for long."""
+    emulator.set_token_state("revoked")
+    assert "revoked" in str(await refusal(settings))
+    assert len(emulator.calls("auth.test")) == 1
+    emulator.set_token_state("active")
+    emulator.fail_next("auth.test", status=429, retry_after=3600)
+    assert "ratelimited" in str(await refusal(settings))
+    assert len(emulator.calls("auth.test")) == 2
 
 
 async def test_missing_essential_scopes_are_named(
