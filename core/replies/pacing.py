@@ -96,6 +96,16 @@ class Pacing:
             return max(due, self._text_since + FIRST_TEXT_WAIT_S)
         return max(due, self._last_calls.get(place, -math.inf) + self._min_gap_s, self._last_call + gap_s)
 
+    def rests_until(self, place: int | None, gap_s: float) -> float:
+        """Before when no call is due, as long as nothing comes that is worth interrupting a wait.
+
+        place: the Segment that grows, None if another one is wanted.  gap_s: the least of the fair gaps.
+        """
+        if self._draft.final or self._awaits_first_text():
+            return -math.inf
+        last = self._last_calls.get(place, -math.inf) if place is not None else -math.inf
+        return max(self._pause_until, self._last_call + gap_s, last + self._min_gap_s)
+
     def told(self, until: float, priority: Priority) -> None:
         """The budget has no place before `until`."""
         self._told = until, priority

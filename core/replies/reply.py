@@ -175,8 +175,9 @@ class Reply:
         self._omitted: set[int] = set()  # files that were refused
         self._again = again
         self._doubtful_files: set[int] = set()
-        self._draft = Draft()
+        self._draft = self._looked_at = Draft()
         self._newest: Callable[[], Draft] | None = None
+        self._has_more = False  # more messages are wanted than there are
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()  # the first text, or the final Draft: worth waking up for in a wait
         self._refused: dict[int, Segment] = {}
@@ -222,6 +223,9 @@ class Reply:
     async def run(self) -> Delivery:
         """Show Drafts until the final one is shown. Cancelling it lets a call in flight finish, within a bound."""
         while True:
+            await self._pass_while_nothing_is_due()
+            if self._has_news():
+                await self._another_delta()
             self._catch_up()
             self._changed.clear()
             step = self._next_step()
@@ -231,8 +235,8 @@ class Reply:
                 await self._hold()
             elif step is None:
                 await self._news()
-            elif self._due(step) - self._now() > _INSTANT_S:
-                await self._pass_until_due(step)
+            elif not await self._comes_due(step):
+                pass  # there is something to show that is worth more
             elif (step := await self._admitted(step)) is not None:
                 if self._assured is not None:
                     await self._assured()
@@ -268,24 +272,38 @@ class Reply:
             async with asyncio.timeout(_HOLD_S):
                 await self._hurry.wait()
 
-    async def _pass_until_due(self, step: Step) -> None:
-        """Let time pass; the Drafts that come meanwhile cost nothing, but for one that is worth waking up for."""
+    async def _pass_while_nothing_is_due(self) -> None:
+        """Let the time pass in which no call would be due: what should be shown meanwhile is not even laid out."""
+        if self._shown:
+            gap_s = min(self._gap_s("edit"), self._gap_s("post"))
+            grows = None if self._has_more else len(self._shown) - 1
+            await self._passes(lambda: self._pacing.rests_until(grows, gap_s), most_s=_RECONSIDER_S)
+
+    async def _comes_due(self, step: Step) -> bool:
+        """Let time pass until `step` is due; the Drafts that come meanwhile cost nothing. False when one has come that
+        is worth waking up for."""
+        return await self._passes(lambda: self._due(step))
+
+    async def _passes(self, until: Callable[[], float], most_s: float = math.inf) -> bool:
+        """Let time pass until then, which may change meanwhile; False when something has come to hurry for."""
+        if until() - self._now() <= _INSTANT_S:
+            return True
         self._hurry.clear()
-        while not self._hurry.is_set() and (wait := self._due(step) - self._now()) > _INSTANT_S:
+        end = self._now() + most_s
+        while not self._hurry.is_set() and (wait := min(until(), end) - self._now()) > _INSTANT_S:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(wait, _RECONSIDER_S)):
                     await self._hurry.wait()
+        return not self._hurry.is_set()
 
     async def _admitted(self, step: Step) -> Step | None:
         """Ask the budget for a place; the step to take now, brought up to date, or None when it has to wait."""
-        if self._priority() is Priority.INTERIM and not self._draft.status:
-            await self._another_delta()
         priority, may_end_apart = self._priority(), self._may_end_apart(step)
         if may_end_apart and self._end_s() > SPARED_AFTER_S:
             self._end_apart()
             return None
         patience_s = APART_AFTER_S if may_end_apart else math.inf
-        grant = await self._budget.take(self._draws(step), self._key, priority, patience_s=patience_s)
+        grant = await self._budget.take(self._draws(step.operation), self._key, priority, patience_s=patience_s)
         if not grant.go and grant.wait_s > patience_s:
             self._end_apart()
             return None
@@ -296,7 +314,7 @@ class Reply:
                 await self._recover(step, RateLimited(told, closure.seconds, closure.bucket), anew=False)
             return None
         self._pacing.granted(step.number, self._now())
-        if self._changed.is_set() or priority is Priority.FIRST:  # which has just heard how ends stand
+        if self._has_news() or priority is Priority.FIRST:  # which has just heard how ends stand
             self._catch_up()
             newest = self._next_step()
             if newest is None and priority is Priority.FIRST:
@@ -305,6 +323,9 @@ class Reply:
         return step
 
     async def _another_delta(self) -> None:
+        """Let a text that grows grow by one Delta more before it is looked at."""
+        if self._priority() is not Priority.INTERIM or self._draft.status:
+            return
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._surface.limits.min_gap_s * _NEXT_DELTA_SHARE):
@@ -314,10 +335,14 @@ class Reply:
         if self._newest is not None:
             self.show(self._newest())
 
+    def _has_news(self) -> bool:
+        """Whether a Draft has come since the next step was looked for."""
+        return self._newest is not None or self._draft is not self._looked_at
+
     def _next_step(self) -> Step | None:
-        step = next_step(
-            self._segments(), self._shown, self._leftovers, final=self._draft.final, held_from=self._held_from
-        )
+        wanted, self._looked_at = self._segments(), self._draft
+        self._has_more = len(wanted) > len(self._shown)
+        step = next_step(wanted, self._shown, self._leftovers, final=self._draft.final, held_from=self._held_from)
         if step is not None:
             return step
         return self._next_upload() if self._draft.final else self._upkeep()
@@ -370,14 +395,17 @@ class Reply:
 
     def _due(self, step: Step) -> float:
         """The earliest loop time for `step`."""
-        gap_s = self._budget.outlook(self._draws(step)).gap_s if self._shown else 0.0
+        gap_s = self._gap_s(step.operation) if self._shown else 0.0
         return self._pacing.due(step.number, self._priority(), self._now(), gap_s)
+
+    def _gap_s(self, operation: Literal["post", "edit", "delete", "upload"]) -> float:
+        return self._budget.outlook(self._draws(operation)).gap_s
 
     def _priority(self) -> Priority:
         return self._pacing.priority(self._now(), anything_shown=bool(self._shown))
 
-    def _draws(self, step: Step) -> Draws:
-        return self._surface.draws("post" if step.operation == "upload" else step.operation, self._placement)
+    def _draws(self, operation: Literal["post", "edit", "delete", "upload"]) -> Draws:
+        return self._surface.draws("post" if operation == "upload" else operation, self._placement)
 
     async def _take(self, step: Step) -> None:
         offer, said = self._offer, self._pacing.says_something()  # the Draft may change while the call is under way
@@ -461,7 +489,7 @@ class Reply:
         """Do what `exc` asks for, by `core.replies.recovery`. anew: the platform has just said so."""
         now = self._now()
         if isinstance(exc, RateLimited) and anew:  # others share the budget, whatever becomes of this answer
-            await self._budget.refused(self._draws(step), exc.bucket, exc.retry_after_s)
+            await self._budget.refused(self._draws(step.operation), exc.bucket, exc.retry_after_s)
         situation = Situation(
             step.operation,
             self._draft.final,
