@@ -18,7 +18,8 @@ from core.chat import texts
 from core.chat.stop import StopReason
 from core.errors import StoreUnavailable
 from core.ids import UserId
-from core.replies import MessageRef, Placement, Pointer, Priority, RateBudget, RateLimited, Surface, SurfaceError
+from core.replies import MessageRef, Placement, Pointer, Priority, RateBudget, Surface, SurfaceError
+from core.replies.admission import asking
 from core.sessions import Lease
 from core.usage import Outcome
 
@@ -85,28 +86,10 @@ async def point(
             if not await surface.is_buried(placement, line.ref):
                 return None
             text = f"[{line.words}]({await surface.link_to(placement, line.ref)})"
-            await _admitted(surface, placement, line, budget)
-            await lease.assure()
-            return await _posted(surface, placement, line, text, budget)
+            async with asking(budget, surface.draws("post", placement), Priority.NOTICE, POINT_WAIT_S):
+                await lease.assure()
+                return await surface.point(placement, line.ref, text, line.asker, line.key)
     except (SurfaceError, StoreUnavailable, TimeoutError) as exc:
         told = {"thread_id": placement.thread_id, "reason": str(exc) or type(exc).__name__}
         log.warning("turn.not_pointed_at", extra=told | {"hint": getattr(exc, "hint", "")})
         return None
-
-
-async def _admitted(surface: Surface, placement: Placement, line: Line, budget: RateBudget) -> None:
-    """Wait for a place in the budget. Raises TimeoutError at once when none comes in time."""
-    draws = surface.draws("post", placement)
-    while not (grant := await budget.take(draws, line.key, Priority.NOTICE, patience_s=POINT_WAIT_S)).go:
-        if grant.wait_s > POINT_WAIT_S:
-            raise TimeoutError("no place in the budget")
-        await asyncio.sleep(grant.wait_s)
-
-
-async def _posted(surface: Surface, placement: Placement, line: Line, text: str, budget: RateBudget) -> MessageRef:
-    assert isinstance(surface, Pointer)
-    try:
-        return await surface.point(placement, line.ref, text, line.asker, line.key)
-    except RateLimited as exc:  # others share the budget
-        await budget.refused(surface.draws("post", placement), exc.bucket, exc.retry_after_s)
-        raise

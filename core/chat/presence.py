@@ -15,6 +15,7 @@ import logging
 import math
 
 from core.replies import Placement, RateBudget, RateLimited, Surface, SurfaceError
+from core.replies.admission import note
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Presence:
             log.info("turn.status_failed", extra={"thread_id": self._placement.thread_id, "reason": str(exc)})
             if not isinstance(exc, RateLimited):
                 return GAP_S
-            await self._budget.refused(draws, exc.bucket, exc.retry_after_s)
+            await note(self._budget, draws, exc)
             return max(exc.retry_after_s, GAP_S)
         finally:
             self._calls -= 1

@@ -145,6 +145,10 @@ class RateBudget(Protocol):
         """The platform refused a call: nothing goes on `bucket`, or the first of `draws`, for that time."""
         ...
 
+    async def used_up(self, draws: Draws, bucket: str, full_in_s: float) -> None:
+        """The platform took a call, and says that nothing goes on `bucket` until it is full again in that time."""
+        ...
+
 
 def named(draws: Draws, bucket: str) -> Bucket:
     """The bucket of that name among those that a call draws on, the first for any other name."""
@@ -283,7 +287,7 @@ class _Account:
             self.alive[stream] = max(self.alive.get(stream, 0.0), until)
 
     def close(self, now: float, until: float) -> None:
-        """Nothing goes before `until`; what was used then comes back evenly."""
+        """Nothing goes before `until`, then one call; what was used comes back evenly."""
         self.closed_until = max(self.closed_until, until)
         if isinstance(self.quota, Window):
             seconds, missing = self.quota.seconds, self.quota.calls - len(self.calls)
@@ -291,7 +295,13 @@ class _Account:
             self.calls += [start + (place + 1) * seconds / self.quota.calls for place in range(missing)]
             self.calls.sort()
         else:
-            self.tokens = min(self.tokens, 0.0)
+            self.tokens = min(self.tokens, 1.0)
+
+    def fill_by(self, until: float) -> None:
+        """Nothing goes before `until`; then all that Rate allows at once goes again."""
+        self.closed_until = max(self.closed_until, until)
+        if isinstance(self.quota, Rate):
+            self.tokens = self.quota.burst
 
 
 class LocalBudget:
@@ -315,6 +325,9 @@ class LocalBudget:
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         self.refused_at(asyncio.get_running_loop().time(), draws, bucket, retry_after_s)
+
+    async def used_up(self, draws: Draws, bucket: str, full_in_s: float) -> None:
+        self.used_up_at(asyncio.get_running_loop().time(), draws, bucket, full_in_s)
 
     def take_at(
         self, now: float, draws: Draws, stream: str, priority: Priority, *, patience_s: float = math.inf
@@ -365,6 +378,11 @@ class LocalBudget:
         account = self._account(draws.scope, named(draws, bucket), now)
         account.refresh(now)
         account.close(now, now + retry_after_s)
+
+    def used_up_at(self, now: float, draws: Draws, bucket: str, full_in_s: float) -> None:
+        account = self._account(draws.scope, named(draws, bucket), now)
+        account.refresh(now)
+        account.fill_by(now + full_in_s)
 
     def _account(self, scope: str, bucket: Bucket, now: float) -> _Account:
         quota = _part(bucket.quota, self._share)

@@ -28,6 +28,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from core.replies.admission import note
 from core.replies.budget import Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout, LeftOff
 from core.replies.pacing import Pacing
@@ -489,7 +490,7 @@ class Reply:
         """Do what `exc` asks for, by `core.replies.recovery`. anew: the platform has just said so."""
         now = self._now()
         if isinstance(exc, RateLimited) and anew:  # others share the budget, whatever becomes of this answer
-            await self._budget.refused(self._draws(step.operation), exc.bucket, exc.retry_after_s)
+            await note(self._budget, self._draws(step.operation), exc)
         situation = Situation(
             step.operation,
             self._draft.final,
@@ -503,6 +504,8 @@ class Reply:
         decision = decide(exc, situation)
         log.info("reply.call_failed", extra=self._told(step, exc) | {"decision": type(decision).__name__})
         match decision:
+            case Wait() if isinstance(exc, RateLimited) and exc.noted:  # the step's own budget knows nothing of it
+                self._pacing.told(now + exc.retry_after_s, self._priority())
             case Wait():
                 pass
             case BackOff():

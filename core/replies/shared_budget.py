@@ -92,6 +92,11 @@ class SharedBudget:
         names = [_key(draws, closed, part) for part in ("calls", "state")]
         await self._asked("draw_refused", names, [str(retry_after_s), "", *_quota(closed)])
 
+    async def used_up(self, draws: Draws, bucket: str, full_in_s: float) -> None:
+        await self._alone.used_up(draws, bucket, full_in_s)
+        full = named(draws, bucket)
+        await self._asked("draw_used_up", [_key(draws, full, "state")], [str(full_in_s), "", *_quota(full)])
+
     async def _asked(self, script: str, names: Sequence[str], args: Sequence[str | int]) -> list[str] | None:
         """What Redis answers, None when it does not in time."""
         now = asyncio.get_running_loop().time()

@@ -268,12 +268,16 @@ class SurfaceError(Exception):
 
 class RateLimited(SurfaceError):
     """The platform asks to wait `retry_after_s` seconds before the next call on the bucket called `bucket`, or on the
-    first that the call draws on."""
+    first that the call draws on.
 
-    def __init__(self, message: str, retry_after_s: float, bucket: str = "") -> None:
+    noted: the RateBudget knows of it; what has no place is another call, that the one that was made needs as well.
+    """
+
+    def __init__(self, message: str, retry_after_s: float, bucket: str = "", *, noted: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.bucket = bucket
+        self.noted = noted
 
 
 class SurfaceUnavailable(SurfaceError):

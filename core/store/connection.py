@@ -39,6 +39,7 @@ SCRIPT_NAMES = (
     "compact",
     "draw",
     "draw_refused",
+    "draw_used_up",
     "extend",
     "forget",
     "journal",

@@ -95,7 +95,7 @@ def test_a_platform_that_refuses_a_status_is_asked_again_when_it_says() -> None:
         await over(presence, task)
         began = surface.heard[0][0]
         assert [(at - began, doing) for at, doing in surface.heard] == [
-            (0, texts.IS_THINKING), (42, "is using search…"), (60, ""),
+            (0, texts.IS_THINKING), (41, "is using search…"), (60, ""),
         ]  # fmt: skip
 
     in_virtual_time(story)

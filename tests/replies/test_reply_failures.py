@@ -13,10 +13,12 @@ from core.replies import (
     Draft,
     Layout,
     Limits,
+    LocalBudget,
     MessageFrozen,
     MessageGone,
     NotPermitted,
     PlacementGone,
+    Priority,
     RateLimited,
     Reply,
     SegmentRejected,
@@ -28,6 +30,7 @@ from tests.depth import examples
 from tests.replies.scripted_surface import (
     LOST_AFTER,
     LOST_BEFORE,
+    PLACEMENT,
     Fault,
     ScriptedSurface,
     in_virtual_time,
@@ -38,6 +41,7 @@ ERRORS = [
     SurfaceUnavailable("500"),
     RateLimited("ratelimited", 0.5),
     RateLimited("ratelimited", 7.0),
+    RateLimited("another call has no place", 7.0, noted=True),
     MessageGone("gone"),
     MessageFrozen("closed"),
     PlacementGone("locked"),
@@ -141,5 +145,30 @@ def test_every_failure_ends_in_the_whole_answer_or_in_a_clear_no(
             assert reply.given_up is not None and reply.refusal is not None
         assert len(surface.calls) < 300
         assert surface.most_in_flight <= 1
+
+    in_virtual_time(story)
+
+
+def test_a_search_that_has_to_wait_holds_up_its_own_answer_and_no_other() -> None:
+    """A lost post is looked for by another call with a budget of its own: posts go on, and nobody asks in vain."""
+
+    async def story() -> None:
+        def rules(operation: str, message: str, text: str) -> Fault | None:
+            if operation == "find" and asyncio.get_running_loop().time() < refused_until:
+                return Fault(RateLimited("conversations.replies: ratelimited", 30.0, noted=True))
+            return None
+
+        refused_until = asyncio.get_running_loop().time() + 30.0
+        surface, budget = ScriptedSurface(faults=iter([LOST_AFTER]), rules=rules), LocalBudget()
+        reply = make_reply(surface, budget=budget)
+        async with writing(reply) as task:
+            reply.show(Draft("the answer", final=True))
+            await asyncio.sleep(20)
+            assert budget.refusals == {}, "nobody was refused a post"
+            assert (await budget.take(surface.draws("post", PLACEMENT), "another", Priority.FIRST)).go
+            assert [call.operation for call in surface.calls] == ["post", "find"]
+            assert await task == "shown"
+        assert surface.texts == ["the answer"]
+        assert [call.operation for call in surface.calls] == ["post", "find", "find", "edit"]
 
     in_virtual_time(story)

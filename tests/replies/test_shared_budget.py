@@ -38,17 +38,20 @@ ASKS = st.lists(
     ),
     max_size=60,
 )
+CLOSINGS = st.lists(st.tuples(st.integers(0, 59), st.floats(0.1, 30)), max_size=3)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asks=ASKS, refusals=st.lists(st.tuples(st.integers(0, 59), st.floats(0.1, 30)), max_size=3))
-def test_redis_decides_as_one_process_would(redis_url: str, asks: list[Ask], refusals: list[tuple[int, float]]) -> None:
+@given(asks=ASKS, refusals=CLOSINGS, used_up=CLOSINGS)
+def test_redis_decides_as_one_process_would(
+    redis_url: str, asks: list[Ask], refusals: list[tuple[int, float]], used_up: list[tuple[int, float]]
+) -> None:
     """The script and the class are one theory: the same questions at the same times get the same answers."""
 
     async def story() -> None:
         store, local, now = await Store.open(redis_url), LocalBudget(), 1_700_000_000.0
         await store.redis.flushall()
-        closing = dict(refusals)
+        closing, emptied = dict(refusals), dict(used_up)
         for number, (pause, which, stream, priority, patience) in enumerate(asks):
             now, draws = round(now + pause, 3), DRAWS[which]
             if number in closing:
@@ -56,6 +59,11 @@ def test_redis_decides_as_one_process_would(redis_url: str, asks: list[Ask], ref
                 names = [keys.budget(draws.scope, first.name, part) for part in ("calls", "state")]
                 await store.script("draw_refused", names, [str(closing[number]), str(now), *module._quota(first)])
                 local.refused_at(now, draws, "", closing[number])
+            if number in emptied:
+                last = draws.buckets[-1]
+                state = keys.budget(draws.scope, last.name, "state")
+                await store.script("draw_used_up", [state], [str(emptied[number]), str(now), *module._quota(last)])
+                local.used_up_at(now, draws, last.name, emptied[number])
             asked = module.draw_call(draws, f"s{stream}" if stream else "", priority, patience, str(now))
             shared = await store.script("draw", *asked)
             grant = local.take_at(now, draws, f"s{stream}" if stream else "", priority, patience_s=patience)
@@ -85,6 +93,23 @@ async def test_two_replicas_share_one_budget(store: Store, redis_url: str) -> No
     told = await budgets[1].take(draws, "s", Priority.FINAL)
     assert told.wait_s > 299, "what the platform told one replica, the other knows"
     assert budgets[0].refusals == {"slack:T2": 1}
+    await other_store.aclose()
+
+
+async def test_what_one_replica_has_used_up_all_leave_alone_until_it_is_full(store: Store, redis_url: str) -> None:
+    """The platform has refused nothing: then all of it is there again, and it is no refusal in the metrics."""
+    other_store = await Store.open(redis_url)
+    here, there = SharedBudget(store), SharedBudget(other_store)
+    draws = Draws("discord", (Bucket("c9:edit", Rate(4.7, 0.001)), EVERYTHING))
+    await here.used_up(draws, "c9:edit", 0.3)
+    told = await there.take(draws, "s", Priority.FINAL)
+    assert not told.go and 0 < told.wait_s <= 0.3
+    assert (await there.take(Draws("discord", (EVERYTHING,)), "s", Priority.FINAL)).go, "other channels go on"
+    async with asyncio.timeout(5):
+        while not (await there.take(draws, "s", Priority.FINAL)).go:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert [(await here.take(draws, f"s{number}", Priority.FINAL)).go for number in range(4)] == [True] * 3 + [False]
+    assert here.refusals == there.refusals == {}
     await other_store.aclose()
 
 

@@ -25,7 +25,7 @@ else
   local at = tonumber(known[3] or now)
   local since = math.max(at, math.min(before, now))
   local tokens = math.min(most, tonumber(known[2] or most) + math.max(now - since, 0) * per)
-  redis.call('HSET', KEYS[2], 'tokens', text(math.min(tokens, 0)), 'at', text(math.max(at, now)))
+  redis.call('HSET', KEYS[2], 'tokens', text(math.min(tokens, 1)), 'at', text(math.max(at, now)))
 end
 redis.call('HSET', KEYS[2], 'closed', text(closed))
 local kept = math.ceil(closed - now + 600)
