@@ -74,6 +74,7 @@ class Bot:
         self._retention = Retention(
             session_s=settings.parley_session_days * 24 * 3600, turns=settings.parley_history_turns
         )
+        self._budget = SharedBudget(store)
         self._mailboxes = Mailboxes(store, self._retention)
         self._commands = Commands(store, self._mailboxes, settings.parley_admins)
         self._busy = BusyPolicies(
@@ -107,7 +108,7 @@ class Bot:
             if (close := getattr(self._answerer, "aclose", None)) is not None:
                 stack.push_async_callback(close)  # connections to the model's provider
             for adapter in self._adapters:
-                await adapter.open()
+                await adapter.open(self._budget)
                 stack.push_async_callback(adapter.aclose)
             self._stack = stack.pop_all()
         return self
@@ -164,7 +165,7 @@ class Bot:
             self._answerer,
             surfaces,
             self._commands,
-            SharedBudget(self._store),
+            self._budget,
             self._provider,
             self._turn_settings,
             self._busy,

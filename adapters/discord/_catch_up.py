@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +20,7 @@ import aiohttp
 import discord
 
 from adapters.discord._names import snowflake_at
-from core.chat import Marks, StoreUnavailable, SurfaceUnavailable
+from core.chat import Marks, RateLimited, StoreUnavailable, SurfaceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ OLDEST_S: Final = 1800.0
 """An answer to something said longer ago than this would surprise more than help."""
 CHANNELS: Final = 50
 MESSAGES: Final = 500
-"""How much is read after one gap: channels, those with the newest message first, and messages in each (100 a call)."""
+"""How much is read after one gap: channels, those with the newest message first, and messages in each."""
+_PAGE: Final = 100
+"""How much of it one call gives ("Get Channel Messages")."""
 KEEP_EVERY_S: Final = 1.0
 _OVERLAP: Final = 5_000 << 22
 """Five seconds of snowflakes ("Snowflakes": milliseconds above the lowest 22 bits)."""
@@ -136,15 +138,33 @@ def channels_to_read(client: discord.Client, heard: Heard, shard: int, after: in
     return [one for _, one in newer[:CHANNELS]] + [*direct]
 
 
-async def missed_in(channel: discord.abc.Messageable, after: int) -> list[discord.Message]:
+async def missed_in(
+    channel: discord.abc.Messageable, after: int, admitted: Callable[[], Awaitable[None]]
+) -> list[discord.Message]:
     """What was said in `channel` after message `after`, oldest first; [] where we may not read.
 
+    admitted: awaited before each call, raises RateLimited.
     Raises SurfaceUnavailable when Discord gave no answer; nothing else will tell us of those messages.
     """
+    missed: list[discord.Message] = []
     try:
-        history = channel.history(limit=MESSAGES, after=discord.Object(after), oldest_first=True)
-        return [message async for message in history]
+        while len(missed) < MESSAGES:
+            await admitted()
+            newest = missed[-1].id if missed else after
+            history = channel.history(limit=_PAGE, after=discord.Object(newest), oldest_first=True)
+            page = [message async for message in history]
+            missed += page
+            if len(page) < _PAGE:
+                break
     except (discord.Forbidden, discord.NotFound):
         return []
-    except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError) as exc:
+    except (
+        RateLimited,
+        discord.HTTPException,
+        discord.RateLimited,
+        aiohttp.ClientError,
+        OSError,
+        TimeoutError,
+    ) as exc:
         raise SurfaceUnavailable(f"what was said meanwhile cannot be read: {type(exc).__name__}") from exc
+    return missed

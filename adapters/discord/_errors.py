@@ -46,7 +46,7 @@ _HINT: Final = (
 class ApiError(Exception):
     """Discord answered with an error status other than 5xx. `str()` holds no token and no message text.
 
-    bucket: what a 429 closes, as in `core.chat.RateLimited`.
+    bucket, noted: what a 429 closes, and whether the budget knows, as in `core.chat.RateLimited`.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class ApiError(Exception):
         self.code = code
         self.retry_after_s = retry_after_s
         self.bucket = bucket
+        self.noted = False
 
 
 def to_surface_error(error: ApiError) -> SurfaceError:
@@ -74,7 +75,7 @@ def to_surface_error(error: ApiError) -> SurfaceError:
         case 50006 | 50035 | 200000 | 200001:
             return SegmentRejected(text)
     if error.status == 429:
-        return RateLimited(text, error.retry_after_s or 1.0, error.bucket)
+        return RateLimited(text, error.retry_after_s or 1.0, error.bucket, noted=error.noted)
     if error.status == 401:
         return NotPermitted(text, "DISCORD_BOT_TOKEN is not accepted any more")
     if error.status == 403:

@@ -26,7 +26,7 @@ from adapters.discord._gateway import Ears
 from adapters.discord._inbox import Inbox
 from adapters.discord._probe import Account
 from adapters.discord._reading import kind_of, our_role, read_spoken
-from adapters.discord._rest import Rest
+from adapters.discord._rest import Asking, Rest
 from adapters.discord.commands import BUSY, FULL, Commands
 from adapters.discord.inbound import (
     Me,
@@ -39,11 +39,14 @@ from adapters.discord.inbound import (
     words,
 )
 from core.chat import Intake, Message, SurfaceError
+from core.replies import Priority
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED_PLACES: Final = 4096
 _REFUSAL_GAP_S: Final = 30.0
+_READ_MISSED: Final = Asking(Priority.STATUS, 30.0)
+"""Many channels are read after one gap, beside the answers that are being written."""
 
 
 class Listener(Ears):
@@ -103,7 +106,9 @@ class Listener(Ears):
             self._inbox.put(str(getattr(channel, "id", "")), partial(self._catch_up, channel, shard_id, after))
 
     async def _catch_up(self, channel: discord.abc.Messageable, shard_id: int, after: int) -> None:
-        for message in await missed_in(channel, after):
+        where = str(getattr(channel, "id", ""))
+        reads = partial(self._rest.admitted, "GET /channels/{channel}/messages", _READ_MISSED, channel=where)
+        for message in await missed_in(channel, after, reads):
             self._heard.mark(message)
             await self._take(read_spoken(message), self._me(message.guild))
         self._heard.end_reading(shard_id, after)

@@ -23,6 +23,7 @@ from adapters.discord.commands import Commands, add_commands, register
 from adapters.discord.people import People
 from adapters.discord.surface import DiscordSurface
 from core.chat import ConfigError, Intake, Marks
+from core.replies import RateBudget
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +66,10 @@ class DiscordAdapter:
             raise AssertionError("open() comes first")
         return self._account
 
-    async def open(self) -> None:
+    async def open(self, budget: RateBudget | None = None) -> None:
         if not self._settings.bot_token.strip():
             raise ConfigError("DISCORD_BOT_TOKEN", "is empty.")
-        await self._rest.open()
+        await self._rest.open(budget)
         try:
             self._account = await check_account(
                 self._rest, self._settings.api_url, self._settings.bot_token, listens=self._settings.listens

@@ -7,21 +7,30 @@ tell, and we stay a little below it: `Remaining` does not reach 0 while an answe
 burst last for the better part of an answer of 20 s; quicker ones would leave its end a second apart.
 
 Over all routes a bot has 50 requests a second ("Rate Limits", global); calls that carry an interaction token do not
-count. Replies may take 46 in their busiest second (10 and 36), so that threads and commands find room, and typing with
-up to four a second: in a crowd not everybody is seen to type.
+count. What asks for a place may take 46 in the busiest second (10 and 36), so that typing finds room, with up to four a
+second in a process and without asking: in a crowd not everybody is seen to type.
+
+Threads are opened 50 times in five minutes in one channel, as bots have met it; Discord publishes no number for this or
+any other route and asks clients to read the headers. What none has told yet is taken for as small as a post's budget.
+
+Who asks: a Reply for its posts, edits and deletions, before it makes them. Every other call of the bot asks in `Rest`,
+on a budget of its route and place and the global one. Without asking go typing (see above), calls with an interaction's
+token, whose budget is its own, and what discord.py calls by itself: answers to interactions, which do not count, and
+`/gateway/bot` at each connection.
 
 Invalid requests (401, 403, 429 other than "shared"): 10,000 in ten minutes from one address, and the address is shut
-out ("Invalid Request Limit"). `InvalidRequests` keeps one process far below.
+out ("Invalid Request Limit"). All replicas count theirs together, as they may stand behind one address; at half of
+that nothing is sent any more until the oldest are forgotten.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Mapping
+from typing import Final
 
 from adapters.discord.markdown import LIMIT, measure
-from core.chat import Bucket, Draws, Limits, Operation, Rate
+from core.chat import Bucket, Draws, Limits, Operation, Rate, Window
 
 log = logging.getLogger(__name__)
 
@@ -31,59 +40,65 @@ SCOPE = "discord"
 GLOBAL = "global"
 
 _GLOBAL = Bucket(GLOBAL, Rate(burst=10, per_s=36))
-_TOLD = 5
-_PER_S = 0.99
+EVERYTHING: Final = Draws(SCOPE, (_GLOBAL,))
+INVALID: Final = Draws(SCOPE, (Bucket("invalid", Window(5000, 600.0)),))
+_TOLD: Final[Mapping[str, tuple[int, float]]] = {"thread": (50, 300.0)}
+"""By kind of call: how many calls go at once, and in how many seconds they come back."""
+_TOLD_FIRST: Final = (5, 5.0)
+_SHARE = 0.99
 _MARGIN = 0.3
-_DELETES = Rate(burst=4.7, per_s=0.99)
-_TYPING = Rate(burst=4.7, per_s=0.99)
+_FIXED: Final[Mapping[str, Rate]] = {"delete": Rate(4.7, 0.99), "typing": Rate(4.7, 0.99)}
 _BESIDE = Bucket("beside", Rate(burst=4, per_s=4))
 """What typing may take of the calls that replies leave over."""
 
+_KINDS: Final[Mapping[str, str]] = {
+    "POST /channels/{channel}/messages": "post",
+    "PATCH /channels/{channel}/messages/{message}": "edit",
+    "DELETE /channels/{channel}/messages/{message}": "delete",
+    "POST /channels/{channel}/messages/{message}/threads": "thread",
+    "POST /channels/{channel}/typing": "typing",
+}
+
 
 class Learned:
-    """How large the buckets are, by operation, from the headers of the newest answer; until then as documented."""
+    """How large the buckets are, by kind of call, from the headers of the newest answer; until then as above."""
 
     def __init__(self) -> None:
-        self._told: dict[Operation, int] = {}
+        self._told: dict[str, int] = {}
 
-    def heed(self, operation: Operation, headers: Mapping[str, str]) -> None:
-        told = headers.get("X-RateLimit-Limit", "")
-        if not told.isdecimal() or not int(told) or int(told) == self._told.get(operation, _TOLD):
+    def heed(self, route: str, headers: Mapping[str, str]) -> None:
+        kind, told = _kind(route), headers.get("X-RateLimit-Limit", "")
+        known = self._told.get(kind, _TOLD.get(kind, _TOLD_FIRST)[0])
+        if not told.isdecimal() or not int(told) or int(told) == known:
             return
-        self._told[operation] = int(told)
+        self._told[kind] = int(told)
         bucket = headers.get("X-RateLimit-Bucket", "")
-        log.info("discord.limit.learned", extra={"operation": operation, "calls": told, "bucket": bucket})
+        log.info("discord.limit.learned", extra={"operation": kind, "calls": told, "bucket": bucket})
 
-    def rate(self, operation: Operation) -> Rate:
-        told = self._told.get(operation, _TOLD)
-        return Rate(max(1.0, told - _MARGIN), _PER_S * told / _TOLD)
+    def rate(self, kind: str) -> Rate:
+        calls, seconds = _TOLD.get(kind, _TOLD_FIRST)
+        told = self._told.get(kind, calls)
+        return Rate(max(1.0, told - _MARGIN), _SHARE * told / seconds)
+
+
+def _kind(route: str) -> str:
+    route, _, _ = route.partition("?")
+    return _KINDS.get(route, route)
+
+
+def draws_of(route: str, major: str, learned: Learned) -> Draws:
+    """What a call of the bot's draws on. route: `METHOD /path`, as the documentation has it.  major: the channel,
+    server, ... that Discord keeps it for."""
+    kind = _kind(route)
+    rate = _FIXED.get(kind) or learned.rate(kind)
+    return Draws(SCOPE, (Bucket(f"{major}:{kind}", rate), _GLOBAL))
 
 
 def draws(operation: Operation, channel: str, learned: Learned, interaction: str = "") -> Draws:
     """interaction: the one whose token the call carries, "" when the bot itself makes it."""
     if operation == "status":
-        return Draws(SCOPE, (Bucket(f"{channel}:typing", _TYPING), _BESIDE))
-    rate = _DELETES if operation == "delete" else learned.rate(operation)
+        return Draws(SCOPE, (Bucket(f"{channel}:typing", _FIXED["typing"]), _BESIDE))
+    rate = _FIXED.get(operation) or learned.rate(operation)
     if interaction:
         return Draws(SCOPE, (Bucket(f"interaction:{interaction}", rate),))
     return Draws(SCOPE, (Bucket(f"{channel}:{operation}", rate), _GLOBAL))
-
-
-class InvalidRequests:
-    """Counts the requests that Discord holds against our address. most: how many in `seconds` we allow ourselves, a
-    quarter of what there is, for up to four processes behind one address. Times are seconds on one clock."""
-
-    def __init__(self, most: int = 2500, seconds: float = 600.0) -> None:
-        self._seconds = seconds
-        self._noted: deque[float] = deque(maxlen=most)
-
-    def note(self, now: float) -> None:
-        self._noted.append(now)
-        if self.wait(now):
-            log.error("discord.invalid_requests.too_many", extra={"calls": len(self._noted), "seconds": self._seconds})
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next request may be made, 0 for at once."""
-        if len(self._noted) < (self._noted.maxlen or 0):
-            return 0.0
-        return max(0.0, self._noted[0] + self._seconds - now)

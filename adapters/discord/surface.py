@@ -22,9 +22,9 @@ from adapters.discord import _errors as errors
 from adapters.discord._body import NO_MENTIONS, body_of, shows
 from adapters.discord._errors import ApiError, to_surface_error
 from adapters.discord._names import DIRECT, channel_of, link_to
-from adapters.discord._rest import Json, Rest, text_of
+from adapters.discord._rest import COURTESY, GIVEN, MATTERS, Asking, Json, Rest, text_of
 from adapters.discord.inbound import is_persons, said_in
-from adapters.discord.limits import LIMITS, draws
+from adapters.discord.limits import GLOBAL, LIMITS, draws
 from adapters.discord.manual import MANUAL
 from adapters.discord.origin import Asked, ThreadStart, decode
 from core.chat import (
@@ -37,10 +37,12 @@ from core.chat import (
     Operation,
     Placement,
     PlacementGone,
+    RateLimited,
     Said,
     Segment,
     UserId,
 )
+from core.replies import Priority
 
 T = TypeVar("T")
 
@@ -53,6 +55,10 @@ _REMEMBERED: Final = 4096
 _BELOW: Final = 100
 """How many messages below an answer are looked at: as many as one call gives ("Get Channel Messages")."""
 _DRAIN_S: Final = 5.0
+_OPENS: Final = Asking(Priority.FINAL, 2.0)
+_THREAD_WAIT_S: Final = 15.0
+"""How long a person waits for an answer for the sake of a thread of its own: for longer than a moment outside the call,
+so that the newest text is posted then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ class DiscordSurface:
         if spot.reply_to is not None:
             body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
         path = "/channels/{channel}/messages"
-        answer = await self._rest.call("POST", path, body, file=sent, channel=spot.channel)
+        answer = await self._rest.call("POST", path, body, file=sent, asking=GIVEN, channel=spot.channel)
         return MessageRef(spot.channel, text_of(answer, "id"))
 
     async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
@@ -168,7 +174,14 @@ class DiscordSurface:
 
     async def _below(self, ref: MessageRef) -> object:
         path = "/channels/{channel}/messages?limit={limit}&after={after}"
-        answer = await self._rest.call("GET", path, channel=ref.channel, limit=str(_BELOW), after=ref.message)
+        answer = await self._rest.call(
+            "GET",
+            path,
+            asking=COURTESY,
+            channel=ref.channel,
+            limit=str(_BELOW),
+            after=ref.message,
+        )
         return answer.get("items")
 
     async def link_to(self, placement: Placement, ref: MessageRef) -> str:
@@ -238,37 +251,46 @@ class DiscordSurface:
             return _Spot(origin.channel, None if here else origin.message)
         if origin is None:
             return _Spot(channel_of(placement.thread_id))
-        known = self._places.get(placement.thread_id)
-        if known is None:
-            known = await self._start_thread(origin)
-            _remember(self._places, placement.thread_id, known)
-        return known
+        async with self._locks.setdefault(f"spot:{placement.thread_id}", asyncio.Lock()):
+            known = self._places.get(placement.thread_id)
+            if known is None:
+                known = await self._start_thread(origin)
+                _remember(self._places, placement.thread_id, known)
+            return known
 
     async def _start_thread(self, start: ThreadStart) -> _Spot:
         """Open the thread, or find that it is open, or settle for replies in the channel where it cannot be.
 
         Reasons for the latter: no permission, too many active threads, a kind of channel or message without
-        threads, a question that is deleted by now.
+        threads, a question that is deleted by now; and so many threads opened lately that another would have to wait.
         """
+        beside = _Spot(start.parent, start.anchor)
         try:
             await self._rest.call(
                 "POST",
                 "/channels/{channel}/messages/{message}/threads",
                 {"name": start.name, "auto_archive_duration": _AUTO_ARCHIVE_MIN},
+                asking=_OPENS,
                 channel=start.parent,
                 message=start.anchor,
             )
+        except RateLimited as exc:
+            if exc.retry_after_s <= _THREAD_WAIT_S:
+                raise
+            return beside
         except ApiError as exc:
             if exc.code == errors.THREAD_EXISTS:
                 return _Spot(start.anchor)
+            if exc.status == 429 and (exc.retry_after_s or 0.0) > _THREAD_WAIT_S and exc.bucket != GLOBAL:
+                return beside
             if exc.status in (401, 429) or exc.code == errors.UNKNOWN_CHANNEL:
                 raise
-            return _Spot(start.parent, start.anchor)
+            return beside
         return _Spot(start.anchor)
 
     async def _typing(self, placement: Placement) -> None:
         spot = await self._spot(placement)
-        await self._rest.call("POST", "/channels/{channel}/typing", channel=spot.channel)
+        await self._rest.call("POST", "/channels/{channel}/typing", asking=GIVEN, channel=spot.channel)
 
     async def _post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
         origin = decode(placement.origin)
@@ -286,20 +308,26 @@ class DiscordSurface:
                 raise
         beside = _Spot(origin.parent, origin.anchor)  # we may open threads here, but not speak in them
         _remember(self._places, placement.thread_id, beside)
-        return await self._create(beside, body_of(segment), key)
+        return await self._create(beside, body_of(segment), key, given=False)
 
-    async def _create(self, spot: _Spot, shown: dict[str, object], key: str) -> MessageRef:
+    async def _create(self, spot: _Spot, shown: dict[str, object], key: str, *, given: bool = True) -> MessageRef:
         body = {**shown, "nonce": key, "enforce_nonce": True}
         if spot.reply_to is not None:
             body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
         answer = await self._awake(
             spot.channel,
-            lambda: self._rest.call("POST", "/channels/{channel}/messages", body, channel=spot.channel),
+            lambda first: self._rest.call(
+                "POST",
+                "/channels/{channel}/messages",
+                body,
+                asking=GIVEN if given and first else MATTERS,
+                channel=spot.channel,
+            ),
         )
         ref = MessageRef(spot.channel, text_of(answer, "id"))
         if not shows(answer, body):
             # the nonce was known: this is the message of an earlier attempt, and the answer has grown since
-            await self._patch(ref, shown)
+            await self._patch(ref, shown, given=False)
         return ref
 
     async def _edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
@@ -307,21 +335,27 @@ class DiscordSurface:
         asked = _asked(placement, ref)
         if asked and await self._by_token(asked, "PATCH", "/messages/{message}", body, message=ref.message):
             return
-        await self._awake(ref.channel, lambda: self._patch(ref, body))
+        await self._awake(ref.channel, lambda first: self._patch(ref, body, given=first))
 
-    async def _awake(self, channel: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call that an archived thread refuses; it is opened again, if we may, and the call made anew."""
+    async def _awake(self, channel: str, call: Callable[[bool], Awaitable[T]]) -> T:
+        """Make a call that an archived thread refuses; it is opened again, if we may, and the call made anew. `call`
+        hears whether it is the first."""
         try:
-            return await call()
+            return await call(True)
         except ApiError as exc:
             if exc.code != errors.THREAD_ARCHIVED:
                 raise
         await self._unarchive(channel)
-        return await call()
+        return await call(False)
 
-    async def _patch(self, ref: MessageRef, body: Json) -> None:
+    async def _patch(self, ref: MessageRef, body: Json, *, given: bool) -> None:
         await self._rest.call(
-            "PATCH", "/channels/{channel}/messages/{message}", body, channel=ref.channel, message=ref.message
+            "PATCH",
+            "/channels/{channel}/messages/{message}",
+            body,
+            asking=GIVEN if given else MATTERS,
+            channel=ref.channel,
+            message=ref.message,
         )
 
     async def _unarchive(self, channel: str) -> None:
@@ -338,7 +372,11 @@ class DiscordSurface:
             if asked and await self._by_token(asked, "DELETE", "/messages/{message}", message=ref.message):
                 return
             await self._rest.call(
-                "DELETE", "/channels/{channel}/messages/{message}", channel=ref.channel, message=ref.message
+                "DELETE",
+                "/channels/{channel}/messages/{message}",
+                asking=GIVEN,
+                channel=ref.channel,
+                message=ref.message,
             )
         except ApiError as exc:
             if exc.code not in (errors.UNKNOWN_MESSAGE, errors.UNKNOWN_CHANNEL):
@@ -360,7 +398,7 @@ class DiscordSurface:
         if filled_by == key:
             done = await self._by_token(asked, "PATCH", "/messages/@original", body)
             if done is None:
-                await self._patch(first, body)
+                await self._patch(first, body, given=False)
             _remember(self._filled, asked.message, key)
             return first
         _remember(self._filled, asked.message, filled_by)
@@ -409,6 +447,7 @@ class DiscordSurface:
                 body,
                 bot=False,
                 file=file,
+                asking=GIVEN,
                 application=asked.application,
                 token=asked.token,
                 **ids,

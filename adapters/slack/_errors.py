@@ -105,7 +105,9 @@ def status_of(error: BaseException) -> int:
 
 
 def surface_error(method: str, error: BaseException) -> SurfaceError:
-    """Return what core is to be told about `error` of the call `method`."""
+    """Return what core is to be told about `error` of the call `method`; what is fit to be told already is kept."""
+    if isinstance(error, SurfaceError):
+        return error
     code, status = code_of(error), status_of(error)
     said = f"{method}: {code or reason(error)}"
     if status == 429 or code in RATE_LIMITED:

@@ -17,6 +17,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from adapters.slack._admission import Admission
 from adapters.slack._web import Web, quiet_sdk_logs
 from adapters.slack.inbound import Me, is_echo
 from adapters.slack.link import SocketLink
@@ -26,6 +27,7 @@ from adapters.slack.reception import Reception
 from adapters.slack.settings import SlackSettings
 from adapters.slack.surface import SlackSurface
 from core.chat import Intake
+from core.replies import LocalBudget, RateBudget
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class SlackAdapter:
         self._check_s = check_s
         self._web: Web | None = None
         self._me: Me | None = None
+        self._admission: Admission | None = None
         self._surface: SlackSurface | None = None
         self._bolt: AsyncApp | None = None
         self._reception: Reception | None = None
@@ -70,7 +73,7 @@ class SlackAdapter:
             raise ValueError("the Slack adapter is not open")
         return self._me
 
-    async def open(self) -> None:
+    async def open(self, budget: RateBudget | None = None) -> None:
         """Check settings, tokens, scopes and the address. Raises ConfigError; nothing stays open then."""
         check_settings(self._settings)
         quiet_sdk_logs()
@@ -83,16 +86,18 @@ class SlackAdapter:
             await connection.aclose()
             raise
         self._web, self._me = connection, me
+        self._admission = admission = Admission(budget or LocalBudget(), me.team)
+        people = People(connection.client, admission)
         self._surface = SlackSurface(
-            connection.client, me, People(connection.client), streaming=self._settings.streaming
+            connection.client, me, people, streaming=self._settings.streaming, admission=admission
         )
         self._bolt = _bolt(self._settings, connection, me, self._take)
 
     async def listen(self, intake: Intake) -> None:
         """Take in events until cancelled; what is in hand then is acked and finished within a bound."""
-        if self._web is None or self._me is None or self._bolt is None:
+        if self._web is None or self._me is None or self._bolt is None or self._admission is None:
             raise ValueError("the Slack adapter is not open")
-        self._reception = Reception(self._me, self._web, intake)
+        self._reception = Reception(self._me, self._web, intake, self._admission)
         try:
             if self._settings.socket_mode:
                 await self._listen_by_socket(self._bolt, self._web)

@@ -12,14 +12,17 @@ import logging
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack._admission import Admission
 from adapters.slack._errors import SDK_ERRORS, code_of, surface_error
 from adapters.slack.inbound import Me, Slash, recipient
+from adapters.slack.limits import draws
 from adapters.slack.manual import manual
 from adapters.slack.markdown import quoted
 from adapters.slack.people import People
 from adapters.slack.place import Place, channel_id, scope_id, user_id
 from adapters.slack.whisper import Whisper
-from core.chat import Author, CommandCall, CommandName, Intake, Message, StoreUnavailable, Verdict
+from core.chat import Author, CommandCall, CommandName, Intake, Message, RateLimited, StoreUnavailable, Verdict
+from core.replies import Priority
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +41,21 @@ _UNINVITED = frozenset({"channel_not_found", "not_in_channel"})
 class Commands:
     """Carries out slash commands that have been acked already."""
 
-    def __init__(self, me: Me, client: AsyncWebClient, people: People, whisper: Whisper, intake: Intake) -> None:
+    def __init__(
+        self,
+        me: Me,
+        client: AsyncWebClient,
+        people: People,
+        whisper: Whisper,
+        intake: Intake,
+        admission: Admission,
+    ) -> None:
         self._me = me
         self._client = client
         self._people = people
         self._whisper = whisper
         self._intake = intake
+        self._admission = admission
 
     async def run(self, slash: Slash) -> None:
         """Do what `slash` asks; whatever goes wrong, the person hears of it."""
@@ -73,7 +85,7 @@ class Commands:
     async def _ask(self, slash: Slash, question: str) -> None:
         try:
             root = await self._post_question(slash, question)
-        except SDK_ERRORS as exc:
+        except (RateLimited, *SDK_ERRORS) as exc:
             log.warning("slack.ask.not_posted", extra={"reason": str(surface_error("chat.postMessage", exc))})
             await self._say(slash, self._uninvited() if code_of(exc) in _UNINVITED else _NO_ANSWER)
             return
@@ -88,14 +100,16 @@ class Commands:
 
     async def _post_question(self, slash: Slash, question: str) -> Place:
         """Show who asked what. The mention of the asking person is the only live thing in it."""
-        answer = await self._client.chat_postMessage(
-            channel=slash.channel,
-            text=f"<@{slash.user}> asked:\n{quoted(question)}",
-            parse="none",
-            link_names=False,
-            unfurl_links=False,
-            unfurl_media=False,
-        )
+        posts = draws("post", Place(slash.team, slash.channel, ""))
+        async with self._admission.to("chat.postMessage", worth=Priority.NOTICE, draws=posts):
+            answer = await self._client.chat_postMessage(
+                channel=slash.channel,
+                text=f"<@{slash.user}> asked:\n{quoted(question)}",
+                parse="none",
+                link_names=False,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
         return Place(slash.team, str(answer.get("channel") or slash.channel), str(answer["ts"]))
 
     async def _hand_in(self, slash: Slash, question: str, root: Place) -> Verdict:
@@ -121,8 +135,9 @@ class Commands:
 
     async def _withdraw(self, root: Place) -> None:
         try:
-            await self._client.chat_delete(channel=root.channel, ts=root.thread_ts)
-        except SDK_ERRORS as exc:
+            async with self._admission.to("chat.delete"):
+                await self._client.chat_delete(channel=root.channel, ts=root.thread_ts)
+        except (RateLimited, *SDK_ERRORS) as exc:
             log.warning("slack.ask.not_withdrawn", extra={"reason": str(surface_error("chat.delete", exc))})
 
     async def _say(self, slash: Slash, markdown: str) -> None:

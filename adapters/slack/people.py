@@ -10,7 +10,10 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack._admission import COURTESY_S, WAIT_S, Admission
 from adapters.slack._errors import SDK_ERRORS, surface_error
+from core.chat import RateLimited
+from core.replies import Priority
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +36,15 @@ class People:
     An answer is remembered for five minutes.
     """
 
-    def __init__(self, client: AsyncWebClient, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: AsyncWebClient, admission: Admission, now: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._admission = admission
         self._now = now
         self._known: dict[str, _Known] = {}
 
     async def is_admin(self, user: str) -> bool:
         """True only when Slack says so just now or did lately: no answer means no."""
-        person = await self._user(user)
+        person = await self._user(user, WAIT_S)
         return person is not None and person.is_admin
 
     async def name_of(self, one: str) -> str | None:
@@ -49,12 +53,13 @@ class People:
         known = await (self._user(parts[-1]) if len(parts) == 2 else self._channel(parts[-1]))
         return known.name if known and known.name else None
 
-    async def _user(self, user: str) -> _Known | None:
+    async def _user(self, user: str, wait_s: float = COURTESY_S) -> _Known | None:
         if (known := self._remembered(user)) is not None:
             return known
         try:
-            answer = await self._client.users_info(user=user)
-        except SDK_ERRORS as exc:
+            async with self._admission.to("users.info", worth=Priority.STATUS, wait_s=wait_s):
+                answer = await self._client.users_info(user=user)
+        except (RateLimited, *SDK_ERRORS) as exc:
             log.warning("slack.user.unknown", extra={"reason": str(surface_error("users.info", exc))})
             return None
         profile = answer.get("user") or {}
@@ -64,7 +69,10 @@ class People:
         if (known := self._remembered(channel)) is not None:
             return known
         try:
-            answer = await self._client.conversations_info(channel=channel)
+            async with self._admission.to_courtesy("conversations.info"):
+                answer = await self._client.conversations_info(channel=channel)
+        except RateLimited:
+            return None
         except SDK_ERRORS as exc:
             log.debug("slack.channel.unknown", extra={"reason": str(surface_error("conversations.info", exc))})
             return self._remember(channel, _Known(self._now() + KEPT_S, ""))

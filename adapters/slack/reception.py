@@ -12,6 +12,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, assert_never
 
+from adapters.slack._admission import Admission
 from adapters.slack._web import Web
 from adapters.slack.commands import BROKEN, BUSY, FULL, STORE_DOWN, Commands
 from adapters.slack.inbound import (
@@ -53,11 +54,12 @@ _RECENT = 1000
 class Reception:
     """What is done with payloads while `intake` listens. Owns the work that goes on after an ack."""
 
-    def __init__(self, me: Me, web: Web, intake: Intake) -> None:
+    def __init__(self, me: Me, web: Web, intake: Intake, admission: Admission) -> None:
         self._me = me
         self._intake = intake
-        self._whisper = Whisper(web)
-        self._commands = Commands(me, web.client, People(web.client), self._whisper, intake)
+        self._whisper = Whisper(web, admission)
+        people = People(web.client, admission)
+        self._commands = Commands(me, web.client, people, self._whisper, intake, admission)
         self._tasks: set[asyncio.Task[None]] = set()
         self._said: dict[str, None] = {}
         self._closed = False

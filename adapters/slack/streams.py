@@ -25,13 +25,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from adapters.slack._admission import Admission
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, code_of, surface_error
-from adapters.slack.limits import APPEND, STOP, STREAMS
+from adapters.slack.limits import APPEND, SESSION, START, STOP, draws
 from adapters.slack.markdown import Block, blocks_of, message
 from adapters.slack.marker import marker
 from adapters.slack.outflow import Outflow, has_link, is_open
@@ -48,6 +49,7 @@ from core.chat import (
     StoppedByPerson,
     SurfaceError,
     SurfaceUnavailable,
+    ThreadId,
 )
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class _Stream:
     """One message that grows. doubtful: an answer was lost, so what it shows is not known.  stopped: by a person."""
 
     ref: MessageRef
-    thread: str
+    thread: ThreadId
     key: str
     began: float
     cards: TaskCards
@@ -83,15 +85,15 @@ class _Stream:
 class Streams:
     """The streams of one process in one workspace."""
 
-    def __init__(self, send: Send, mode: StreamingMode) -> None:
+    def __init__(self, send: Send, mode: StreamingMode, admission: Admission) -> None:
         self._send = send
         self._mode = mode
+        self._admission = admission
         self._live: OrderedDict[MessageRef, _Stream] = OrderedDict()
         self._newest: OrderedDict[str, _Stream] = OrderedDict()  # by thread
         self._told: OrderedDict[str, frozenset[str]] = OrderedDict()  # by Turn: the tool calls that have a card
         self._at_work: OrderedDict[str, bool] = OrderedDict()  # threads in which a stream may not have ended
         self._own: OrderedDict[MessageRef, bool] = OrderedDict()  # messages that this process has posted
-        self._begun: deque[float] = deque(maxlen=STREAMS.calls)
         self._asking = asyncio.Lock()
         self._stop_button: bool | None = None  # whether Slack shows its own; None: not known
         self._not_before: OrderedDict[str, float] = OrderedDict()  # by channel or thread, "" for all
@@ -125,10 +127,12 @@ class Streams:
         if not (chunks := _chunks(text, cards)) or not await self._has_stop_button(place):
             return None
         args = {"channel": place.channel, "thread_ts": place.thread_ts, "chunks": chunks} | recipient
-        if not self._take_start():
-            return None
         try:
-            answer = await self._send("chat.startStream", args)
+            async with self._admission.to(START, wait_s=0.0):
+                answer = await self._send(START, args)
+        except RateLimited as refusal:  # by Slack, or for want of a place
+            log.info("slack.stream.not_begun", extra={"channel_id": place.channel, "reason": str(refusal)})
+            return None
         except SDK_ERRORS as exc:
             self._on_refused_start(place, exc)
             return None
@@ -169,7 +173,12 @@ class Streams:
 
     async def release(self, placement: Placement, ref: MessageRef) -> None:
         """End a stream that somebody else began. Raises SurfaceError."""
-        await self._end(placement.thread_id, ref, "")
+
+        async def ended(args: dict[str, Any]) -> None:
+            async with self._admission.to(STOP):
+                await self._send(STOP, args)
+
+        await self._end(placement.thread_id, ref, "", ended)
 
     async def close_session(self, place: Place) -> None:
         """Say that nothing is being done in a thread any more, where a stream may not have ended as it should: Slack
@@ -178,10 +187,11 @@ class Streams:
             return
         args = {"channel_id": place.channel, "thread_ts": place.thread_ts, "status": "active"}
         try:
-            await self._send("agents.sessions.setStatus", args)
-        except SDK_ERRORS as exc:
-            error = surface_error("agents.sessions.setStatus", exc)
-            log.info("slack.session.not_closed", extra={"thread_id": place.thread_id, "reason": str(error)})
+            async with self._admission.to(SESSION):
+                await self._send(SESSION, args)
+        except (RateLimited, *SDK_ERRORS) as exc:
+            reason = str(surface_error(SESSION, exc))
+            log.info("slack.session.not_closed", extra={"thread_id": place.thread_id, "reason": reason})
 
     def drop(self, ref: MessageRef) -> None:
         """The message was deleted."""
@@ -194,13 +204,6 @@ class Streams:
             return False
         return all(_now() >= self._not_before.get(where, 0.0) for where in ("", place.channel, place.thread_id))
 
-    def _take_start(self) -> bool:
-        """Whether one more stream may be begun by now; if so it is counted."""
-        if len(self._begun) == STREAMS.calls and _now() - self._begun[0] < STREAMS.seconds:
-            return False
-        self._begun.append(_now())
-        return True
-
     async def _has_stop_button(self, place: Place) -> bool:
         """Whether Slack shows its Stop button for this app; asked once."""
         async with self._asking:
@@ -211,7 +214,10 @@ class Streams:
         if self._stop_button is None:
             session = {"channel_id": place.channel, "thread_ts": place.thread_ts, "status": "processing"}
             try:
-                answer = await self._send("agents.sessions.setStatus", session)
+                async with self._admission.to_courtesy(SESSION):
+                    answer = await self._send(SESSION, session)
+            except RateLimited:
+                return False
             except SDK_ERRORS as exc:
                 if code_of(exc) in _NO_AGENT:
                     self._note_stop_button(False, code_of(exc))
@@ -228,18 +234,16 @@ class Streams:
 
     def _on_refused_start(self, place: Place, exc: BaseException) -> None:
         """Remember that there are no streams here for now. Raises SurfaceUnavailable when one may have begun."""
-        error = surface_error("chat.startStream", exc)
+        error = surface_error(START, exc)
         if isinstance(error, SurfaceUnavailable):
             raise error from exc
-        if isinstance(error, RateLimited):
-            where, wait = "", error.retry_after_s
-        elif code_of(exc) in ("unknown_method", "missing_scope", "not_allowed_token_type"):
-            where, wait = "", _NOT_HERE_FOR_S
+        if code_of(exc) in ("unknown_method", "missing_scope", "not_allowed_token_type"):
+            where = ""
         else:
-            where, wait = place.thread_id, _NOT_HERE_FOR_S
+            where = place.thread_id
             if code_of(exc).startswith(("channel_type", "restricted_action", "missing_recipient")):
                 where = place.channel
-        _keep(self._not_before, where, _now() + wait)
+        _keep(self._not_before, where, _now() + _NOT_HERE_FOR_S)
         log.info("slack.stream.not_begun", extra={"channel_id": place.channel, "reason": str(error)})
 
     def _growth(
@@ -280,20 +284,35 @@ class Streams:
         if below := _below(segment):
             args["blocks"] = below
         try:
-            await self._send(STOP, args)
+            await self._ended(stream, args)
+        except RateLimited:
+            await self._append_meanwhile(stream, rest, cards)
+            raise
         except SDK_ERRORS as exc:
-            stream.stopping = True
-            await self._append_meanwhile(stream, rest, cards, exc)
             return await self._on_refused(stream, STOP, exc)
         self._at_work.pop(stream.thread, None)
         self._forget(stream)
         return True
 
-    async def _append_meanwhile(
-        self, stream: _Stream, rest: list[Block], cards: list[Chunk], exc: BaseException
-    ) -> None:
+    async def _ended(self, stream: _Stream, args: dict[str, Any]) -> None:
+        """End a stream, which is a budget of its own: the first time the Reply has a place for an addition only, and is
+        told to come again where there is none. Raises RateLimited, and `SDK_ERRORS`."""
+        if stream.stopping:
+            try:
+                await self._send(STOP, args)
+            except SDK_ERRORS as exc:
+                if isinstance(error := _error(STOP, exc), RateLimited):
+                    raise error from exc
+                raise
+            return
+        stream.stopping = True
+        stops = draws("edit", Place.of(stream.thread), "stopping")
+        async with self._admission.to(STOP, wait_s=0.0, draws=stops, stream=_turn_of(stream.key)):
+            await self._send(STOP, args)
+
+    async def _append_meanwhile(self, stream: _Stream, rest: list[Block], cards: list[Chunk]) -> None:
         """Streams may be ended less often than added to: whoever waits for the end of an answer shall not notice."""
-        if not isinstance(surface_error(STOP, exc), RateLimited) or not (rest or cards):
+        if not (rest or cards):
             return
         place = {"channel": stream.ref.channel, "ts": stream.ref.message}
         try:
@@ -324,17 +343,18 @@ class Streams:
 
     async def _give_up(self, stream: _Stream) -> Literal[False]:
         """End the stream as it is; the caller edits the message."""
-        stream.stopping = True
-        await self._end(stream.thread, stream.ref, stream.key)
+        await self._end(stream.thread, stream.ref, stream.key, lambda args: self._ended(stream, args))
         self._forget(stream)
         return False
 
-    async def _end(self, thread: str, ref: MessageRef, key: str) -> None:
+    async def _end(
+        self, thread: str, ref: MessageRef, key: str, ended: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> None:
         """End a stream with nothing added. When Slack will not, the caller shall come again: in some minutes it ends
         every stream by itself."""
         args = {"channel": ref.channel, "ts": ref.message, "metadata": marker(key)}
         try:
-            await self._send(STOP, args)
+            await ended(args)
         except SDK_ERRORS as exc:
             if code_of(exc) in _ENDED:
                 return
@@ -370,7 +390,7 @@ def _recipient(origin: str, place: Place) -> dict[str, str] | None:
 
 
 def _turn_of(key: str) -> str:
-    """What the keys of all messages of one Turn have in common."""
+    """What the keys of all messages of one Turn have in common, and what their Reply is called in the budget."""
     return key.partition("-")[0]
 
 

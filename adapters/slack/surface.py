@@ -11,6 +11,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack._admission import WAIT_S, Admission
 from adapters.slack._errors import CONTENT_REFUSED, SDK_ERRORS, StillStreams, code_of, surface_error
 from adapters.slack._web import proxy_for
 from adapters.slack.inbound import Me, is_persons, is_spoken, said_in
@@ -37,8 +38,11 @@ from core.chat import (
     Segment,
     SurfaceError,
     SurfaceUnavailable,
+    ThreadId,
     UserId,
 )
+from core.replies import LocalBudget, Priority
+from core.replies.recovery import MOST_CLOSED_S
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +60,8 @@ _BELOW = 100
 
 class SlackSurface:
     """One workspace. `client` must not retry by itself; whoever made its session closes it.
-    me, people: who we and the others are, for reading a thread.
+    me, people: who we and the others are, for reading a thread.  admission: to the budgets of what no Reply calls, None
+    for one that is alone in the workspace.
 
     When Slack refuses the blocks of a Segment, the same Segment is sent once more with plain buttons in the place of
     Slack's own for a rating, if it has them, then as plain `text`. What grows in that
@@ -73,6 +78,7 @@ class SlackSurface:
         people: Directory | None = None,
         now: Callable[[], float] = time.monotonic,
         streaming: StreamingMode = "off",
+        admission: Admission | None = None,
     ) -> None:
         self._client = client
         self._me = me or Me("", "")
@@ -84,8 +90,8 @@ class SlackSurface:
         self._no_blocks_until = 0.0
         self._own_rating = True  # Slack's own buttons are taken, as far as is known
         self._uncertain: dict[str, None] = {}
-        self._not_read_before: dict[str, float] = {}  # by method: Slack's Retry-After
-        self._streams = Streams(self._send, streaming)
+        self._admission = admission or Admission(LocalBudget(), self._me.team)
+        self._streams = Streams(self._send, streaming, self._admission)
 
     @property
     def limits(self) -> Limits:
@@ -156,18 +162,27 @@ class SlackSurface:
         return ref
 
     async def edit(self, placement: Placement, ref: MessageRef, segment: Segment) -> None:
+        """Whoever was given a place for the stream of a thread asks for that of an edit where it becomes one."""
+        streamed = self._streams.live_in(placement.thread_id) is not None
         if await self._streams.show(placement, ref, segment):
             return
+        update, thread = draws("edit", Place.of(placement.thread_id)), placement.thread_id
         args = {"channel": ref.channel, "ts": ref.message}
+        if streamed:
+            worth, wait_s = (Priority.STATUS, 0.0) if segment.stop else (Priority.FINAL, WAIT_S)
+            async with self._admission.to("chat.update", worth=worth, wait_s=wait_s, draws=update):
+                await self._show("chat.update", args, segment, thread)
+            return
         try:
-            await self._show("chat.update", args, segment, placement.thread_id)
+            await self._show("chat.update", args, segment, thread)
         except StillStreams:  # begun by another process
             await self._streams.release(placement, ref)
-            await self._show("chat.update", args, segment, placement.thread_id)
+            await self._admission.account_for(update)
+            await self._show("chat.update", args, segment, thread)
 
     async def delete(self, placement: Placement, ref: MessageRef) -> None:
         if ref.message.startswith(_FILE):
-            await self._call("files.delete", {"file": ref.message})
+            await self._ask("files.delete", {"file": ref.message})
             return
         self._streams.drop(ref)
         try:
@@ -189,12 +204,14 @@ class SlackSurface:
         stem, dot, suffix = file.name.rpartition(".")
         name = f"{stem}-{key}.{suffix}" if dot else f"{file.name}-{key}"
         try:
-            asked = await self._client.files_getUploadURLExternal(filename=name, length=len(content))
+            async with self._admission.to("files.getUploadURLExternal"):
+                asked = await self._client.files_getUploadURLExternal(filename=name, length=len(content))
             await self._send_bytes(str(asked["upload_url"]), content)
             files: list[dict[str, str | None]] = [{"id": str(asked["file_id"]), "title": file.name}]
-            await self._client.files_completeUploadExternal(
-                files=files, channel_id=place.channel, thread_ts=place.thread_ts
-            )
+            async with self._admission.to("files.completeUploadExternal"):
+                await self._client.files_completeUploadExternal(
+                    files=files, channel_id=place.channel, thread_ts=place.thread_ts
+                )
         except SDK_ERRORS as exc:
             raise surface_error("files.upload", exc) from exc
         return MessageRef(place.channel, str(asked["file_id"]))
@@ -226,25 +243,27 @@ class SlackSurface:
         words = {"text": mrkdwn(text)}
         try:
             args = {"channel": place.channel, "user": person, "thread_ts": place.thread_ts}
-            await self._call("chat.postEphemeral", args | words)
+            await self._ask("chat.postEphemeral", args | words)
         except (RateLimited, SurfaceUnavailable):
             raise
         except SurfaceError:
-            await self._call("chat.postMessage", {"channel": person} | words)
+            direct = draws("post", Place(place.team, person, place.thread_ts))
+            async with self._admission.to("chat.postMessage", worth=Priority.NOTICE, draws=direct):
+                await self._call("chat.postMessage", {"channel": person} | words)
 
     async def is_buried(self, placement: Placement, ref: MessageRef) -> bool:
         """One call, for the messages after `ref`; the thread's root comes with them whatever its age. Needs the history
         scopes. Source: docs.slack.dev, conversations.replies, `oldest`."""
         args = {"channel": ref.channel, "ts": Place.of(placement.thread_id).thread_ts}
         more = {"oldest": ref.message, "limit": _BELOW}
-        page = await self._call("conversations.replies", args | more, read=True)
+        page = await self._ask("conversations.replies", args | more, read=True, courtesy=True)
         below = (shown for shown in page.get("messages") or () if str(shown.get("ts")) > ref.message)
         return any(is_persons(shown, self._me) for shown in below)
 
     async def link_to(self, placement: Placement, ref: MessageRef) -> str:
         """Source: docs.slack.dev, chat.getPermalink; no scope, no JSON."""
         args = {"channel": ref.channel, "message_ts": ref.message}
-        answer = await self._call("chat.getPermalink", args, read=True)
+        answer = await self._ask("chat.getPermalink", args, read=True)
         if not (link := answer.get("permalink")):
             raise SurfaceUnavailable("chat.getPermalink: an answer without permalink")
         return str(link)
@@ -263,16 +282,18 @@ class SlackSurface:
         return None
 
     async def find(self, placement: Placement, key: str) -> MessageRef | None:
-        """The message that was posted with `key` in this thread, None when there is none or we may not read here:
-        a second message is the lesser evil than none.
+        """The message that was posted with `key` in this thread, None when there is none or we may not read here, or
+        not for long: a second message is the lesser evil than none.
 
         Source: docs.slack.dev, conversations.replies with `include_all_metadata`; needs the history scopes.
         """
         try:
             return await self._search(placement, key)
-        except (RateLimited, SurfaceUnavailable):
+        except SurfaceUnavailable:
             raise
         except SurfaceError as error:
+            if isinstance(error, RateLimited) and error.retry_after_s <= MOST_CLOSED_S:
+                raise
             log.warning("slack.post.not_reconciled", extra={"reason": str(error)})
             return None
 
@@ -329,7 +350,7 @@ class SlackSurface:
         """The messages of a thread, oldest first, its root before all; at most some pages of them."""
         args: dict[str, Any] = {"channel": place.channel, "ts": place.thread_ts, "limit": 200} | more  # Any: JSON
         for _ in range(_PAGES):
-            page = await self._call("conversations.replies", args, read=True)
+            page = await self._ask("conversations.replies", args, read=True)
             for shown in page.get("messages") or ():
                 yield shown
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
@@ -340,15 +361,15 @@ class SlackSurface:
     def _remember_uncertain(self, key: str) -> None:
         _keep(self._uncertain, key)
 
-    async def _show(self, method: str, args: dict[str, Any], segment: Segment, thread: str) -> Mapping[str, Any]:
+    async def _show(self, method: str, args: dict[str, Any], segment: Segment, thread: ThreadId) -> Mapping[str, Any]:
         """Send `segment`; when its blocks are refused, once more without them."""
         text, blocks = message(segment, own_rating=self._own_rating)
         args = args | {"text": beginning(segment), "parse": "none", "link_names": False}
         if self._now() >= self._no_blocks_until and not (segment.stop and thread in self._plain):
-            shown = await self._with_blocks(method, args | {"blocks": blocks})
+            shown = await self._with_blocks(method, args | {"blocks": blocks}, thread)
             if shown is None and segment.rating and self._own_rating:
                 _, blocks = message(segment, own_rating=False)
-                shown = await self._with_blocks(method, args | {"blocks": blocks})
+                shown = await self._with_blocks(method, args | {"blocks": blocks}, thread)
                 self._own_rating = shown is None  # what was refused were its buttons, if it is taken without them
             if shown is not None:
                 self._plain.pop(thread, None)
@@ -357,7 +378,7 @@ class SlackSurface:
             self._note_refusal(thread)
         return await self._call(method, _without_blocks(method, args, segment, text))
 
-    async def _with_blocks(self, method: str, args: dict[str, Any]) -> Mapping[str, Any] | None:
+    async def _with_blocks(self, method: str, args: dict[str, Any], thread: ThreadId) -> Mapping[str, Any] | None:
         """None when the blocks are refused."""
         try:
             return await self._send(method, args)
@@ -365,7 +386,9 @@ class SlackSurface:
             if code_of(exc) not in CONTENT_REFUSED:
                 raise surface_error(method, exc) from exc
             log.warning("slack.blocks.refused", extra={"method": method, "code": code_of(exc)})
-            return None
+        operation: Operation = "post" if method == "chat.postMessage" else "edit"
+        await self._admission.account_for(draws(operation, Place.of(thread)))  # the same once more, in another way
+        return None
 
     def _note_refusal(self, thread: str) -> None:
         _keep(self._plain, thread)
@@ -373,17 +396,23 @@ class SlackSurface:
         if len(self._refusing) >= _BLOCKS_GIVEN_UP_AFTER:
             self._no_blocks_until = self._now() + _BLOCKS_GIVEN_UP_FOR_S
 
-    async def _call(self, method: str, args: dict[str, Any], read: bool = False) -> Mapping[str, Any]:
-        """One call. What reads has no budget in core, so a Retry-After is kept to here."""
-        if read and (wait := self._not_read_before.get(method, 0.0) - self._now()) > 0:
-            raise RateLimited(f"{method}: Slack has asked to wait", wait)
+    async def _call(self, method: str, args: dict[str, Any]) -> Mapping[str, Any]:
+        """One call that has its place."""
         try:
-            return await self._send(method, args, read)
+            return await self._send(method, args)
         except SDK_ERRORS as exc:
-            error = surface_error(method, exc)
-            if read and isinstance(error, RateLimited):
-                self._not_read_before[method] = self._now() + error.retry_after_s
-            raise error from exc
+            raise surface_error(method, exc) from exc
+
+    async def _ask(
+        self, method: str, args: dict[str, Any], *, read: bool = False, courtesy: bool = False
+    ) -> Mapping[str, Any]:
+        """One call that asks for its place itself."""
+        admission = self._admission.to_courtesy(method) if courtesy else self._admission.to(method)
+        try:
+            async with admission:
+                return await self._send(method, args, read)
+        except SDK_ERRORS as exc:
+            raise surface_error(method, exc) from exc
 
     async def _send(self, method: str, args: dict[str, Any], read: bool = False) -> Mapping[str, Any]:
         """One API call. read: reading methods take no JSON (docs.slack.dev, "Using the Slack Web API")."""

@@ -8,9 +8,11 @@ from typing import Any
 
 import aiohttp
 
+from adapters.slack._admission import Admission
 from adapters.slack._errors import SDK_ERRORS, surface_error
 from adapters.slack._web import Web, proxy_for
 from adapters.slack.markdown import blocks_of, mrkdwn
+from core.chat import RateLimited
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +22,9 @@ _LONGEST = 10_000
 class Whisper:
     """Says markdown to one person, as an ephemeral message. A whisper that fails is logged and forgotten."""
 
-    def __init__(self, web: Web) -> None:
+    def __init__(self, web: Web, admission: Admission) -> None:
         self._web = web
+        self._admission = admission
 
     async def answer(self, response_url: str, markdown: str, thread_ts: str = "") -> bool:
         """Answer a command or a press at its `response_url`; False when Slack did not take it.
@@ -45,8 +48,9 @@ class Whisper:
         if thread_ts:
             args["thread_ts"] = thread_ts
         try:
-            await self._web.client.api_call("chat.postEphemeral", json=args)
-        except SDK_ERRORS as exc:
+            async with self._admission.to("chat.postEphemeral"):
+                await self._web.client.api_call("chat.postEphemeral", json=args)
+        except (RateLimited, *SDK_ERRORS) as exc:
             log.warning("slack.whisper.lost", extra={"reason": str(surface_error("chat.postEphemeral", exc))})
 
     async def _respond(self, url: str, body: dict[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from core.chat import (
     ThreadId,
     UserId,
 )
+from core.replies import RateBudget
 
 PROMPT = "you> "
 THREAD = ThreadId("terminal:local:chat")
@@ -53,7 +54,7 @@ class TerminalAdapter:
     def surface(self) -> Surface:
         return self._surface
 
-    async def open(self) -> None:
+    async def open(self, budget: RateBudget | None = None) -> None:
         pass
 
     async def listen(self, intake: Intake) -> None:

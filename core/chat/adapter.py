@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from core.chat.manual import Manual
 from core.chat.message import Message
 from core.ids import ChannelId, ScopeId, ThreadId, UserId
+from core.replies.budget import RateBudget
 from core.replies.surface import Surface
 from core.sessions import Rated, Vote
 
@@ -132,8 +133,11 @@ class Adapter(Protocol):
     @property
     def surface(self) -> Surface: ...
 
-    async def open(self) -> None:
-        """Check tokens, scopes and addresses. Raises ConfigError naming the setting. The surface works from here on."""
+    async def open(self, budget: RateBudget | None = None) -> None:
+        """Check tokens, scopes and addresses. Raises ConfigError naming the setting. The surface works from here on.
+
+        budget: what every call asks that no Reply makes, the same that Replies ask; None for who is alone.
+        """
         ...
 
     async def listen(self, intake: Intake) -> None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
+from adapters.discord import _rest
 from adapters.discord._rest import Rest
-from adapters.discord.limits import InvalidRequests
 from adapters.discord.origin import Asked, ThreadStart, encode
 from adapters.discord.surface import DiscordSurface
 from core.chat import (
+    Bucket,
+    Draws,
     MessageGone,
     MessageRef,
     NotPermitted,
@@ -26,6 +28,7 @@ from core.chat import (
     Surface,
     SurfaceUnavailable,
     ThreadId,
+    Window,
 )
 
 NOW = 1_700_000_000.0
@@ -270,27 +273,18 @@ async def test_what_goes_by_an_interaction_draws_on_that_alone(surface: DiscordS
 
 
 async def test_too_many_invalid_requests_silence_the_process(
-    rest: Rest, surface: DiscordSurface, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    surface: DiscordSurface, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """10,000 of them in ten minutes and Discord shuts the address out, with every bot behind it."""
-    monkeypatch.setattr(rest, "_invalid", InvalidRequests(most=3))
-    for _ in range(3):
+    monkeypatch.setattr(_rest, "INVALID", Draws("discord", (Bucket("invalid", Window(3, 600.0)),)))
+    for _ in range(4):
         wire.refuse("PATCH /channels/30/messages/5", 403, 50013)
         with pytest.raises(NotPermitted):
             await surface.edit(IN_THREAD, MessageRef("30", "5"), Segment("hi"))
     with pytest.raises(RateLimited) as caught:
         await surface.edit(IN_THREAD, MessageRef("31", "5"), Segment("hi"))
     assert 590 < caught.value.retry_after_s <= 600 and caught.value.bucket == "global"
-    assert len(wire.calls) == 3
-
-
-def test_old_invalid_requests_are_forgotten() -> None:
-    """The limit is one of ten minutes."""
-    invalid = InvalidRequests(most=2, seconds=600.0)
-    for now in (0.0, 500.0, 590.0):
-        invalid.note(now)
-    assert invalid.wait(600.0) == 500.0
-    assert invalid.wait(1101.0) == 0.0
+    assert len(wire.calls) == 4
 
 
 async def test_a_block_before_the_api_is_waited_out_for_minutes(surface: DiscordSurface, wire: Wire) -> None:

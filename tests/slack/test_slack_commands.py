@@ -14,8 +14,10 @@ import pytest
 
 from adapters.emulators.slack.emulator import SlackEmulator
 from adapters.slack import SlackAdapter, SlackSettings
+from adapters.slack._admission import Admission
 from adapters.slack.people import People, administers
 from core.chat import StoreUnavailable
+from core.replies import LocalBudget
 
 # Any below: the fakes and helpers of conftest.py, which a test module cannot import
 
@@ -133,7 +135,7 @@ async def test_who_is_an_admin_is_asked_once_and_denied_without_an_answer(
     """Cached for five minutes; what Slack does not say is no."""
     now = [0.0]
     assert adapter._web is not None
-    people = People(adapter._web.client, now=lambda: now[0])
+    people = People(adapter._web.client, Admission(LocalBudget(), adapter.me.team), now=lambda: now[0])
     emulator.fail_next("users.info", status=500)
     assert not await people.is_admin("U0EMUADA")
     assert await people.is_admin("U0EMUADA")

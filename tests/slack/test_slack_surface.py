@@ -205,7 +205,7 @@ async def test_nothing_is_read_while_slack_asks_to_wait(
     for place in (placement, await other_thread(emulator)):
         with pytest.raises(RateLimited) as refused:
             await surface.is_buried(place, ref)
-        assert 16 < refused.value.retry_after_s <= 17
+        assert refused.value.retry_after_s > 16
     assert len(emulator.calls("conversations.replies")) == 1
 
 
