@@ -87,26 +87,46 @@ class _Call:
 
 
 class ResponseParts:
-    """The parts of one response while it streams. Each call takes a delta in and gives the event that says so."""
+    """The parts of one response while it streams. Each call takes a delta in and gives the event that says so.
+
+    merges: text that follows text gives the same event again, which holds all of it after `settle`.
+    """
 
     def __init__(self) -> None:
+        self.merges = False
         self._parts: list[_Text | _Thinking | _Call] = []
         self._calls: dict[Hashable, _Call] = {}
+        self._piece: PartDeltaEvent | None = None  # the event that more text goes into
+        self._pieces: list[str] = []
 
     def text(self, content: str) -> ModelResponseStreamEvent:
         """More text. Text that follows text belongs to the same part."""
         last = self._parts[-1] if self._parts else None
-        if isinstance(last, _Text):
+        if type(last) is _Text:
             last.content.fragments.append(content)
-            return PartDeltaEvent(last.index, TextPartDelta(content))
+            if (piece := self._piece) is not None:
+                self._pieces.append(content)
+                return piece
+            event = PartDeltaEvent(last.index, TextPartDelta(content))
+            if self.merges:
+                self._piece, self._pieces = event, [content]
+            return event
+        self.settle()
         new = _Text(len(self._parts), _Growing([content]))
         self._parts.append(new)
         return PartStartEvent(new.index, TextPart(content))
+
+    def settle(self) -> None:
+        """The event of the last text is whole: it can be given away, and text from here on is another one."""
+        if self._piece is not None:
+            self._piece.delta = TextPartDelta("".join(self._pieces))
+            self._piece = None
 
     def thinking(
         self, content: str | None = None, signature: str | None = None, *, new: bool = False
     ) -> ModelResponseStreamEvent:
         """More of a thought, or its signature. A thought after a signed one, or one said to be new, is a new part."""
+        self.settle()
         last = self._parts[-1] if self._parts else None
         if isinstance(last, _Thinking) and not new and not (last.signature and content):
             if content:
@@ -130,6 +150,7 @@ class ResponseParts:
 
         Raises UnexpectedModelBehavior when JSON text and objects are mixed in the arguments of one call.
         """
+        self.settle()
         call = self._calls.get(key)
         if call is None:
             call = self._calls[key] = _Call(len(self._parts))
@@ -149,6 +170,7 @@ class ResponseParts:
         self, key: Hashable, name: str, args: str | dict[str, Any], call_id: str | None
     ) -> ModelResponseStreamEvent:
         """A tool call that has come whole, in place of what there was of it."""
+        self.settle()
         known = self._calls.get(key)
         call = self._calls[key] = _Call(len(self._parts) if known is None else known.index, name, announced=True)
         call.add_args(args)

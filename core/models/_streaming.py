@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from core.messages import ModelResponseStreamEvent, PartDeltaEvent, TextPartDelta
+from core.messages import ModelResponseStreamEvent
 from core.models._exchange import Limits, read_all
 from core.models._json import read_object
 from core.models._pace import Rhythm
@@ -140,14 +140,21 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
         if self._failure is not None:
             raise self._failure
         events: list[ModelResponseStreamEvent] = []
+        last: ModelResponseStreamEvent | None = None
+        self.parts.merges = True
         try:
             for sse in self._sent:
-                events += self._take(sse)
+                for event in self._take(sse):
+                    if event is not last:
+                        events.append(event)
+                        last = event
         except AgentRunError as exc:
             if not events:
                 raise
             self._failure = exc
-        return _merged(events) if len(events) > 1 else events
+        finally:
+            self.parts.settle()
+        return events
 
     async def _read_some(self) -> bytes:
         """The next bytes; b"" at the end. Raises ModelConnectionError."""
@@ -187,19 +194,6 @@ class SSEResponse(StreamedResponse, Generic[ReaderT]):
 
     def _broken(self, why: str) -> ModelStreamBroken:
         return ModelStreamBroken(f"The provider's answer broke off: {why}", self._asked_for)
-
-
-def _merged(events: list[ModelResponseStreamEvent]) -> list[ModelResponseStreamEvent]:
-    """`events`, pieces of one text that follow one another being one piece."""
-    merged: list[ModelResponseStreamEvent] = []
-    for event in events:
-        if type(event) is PartDeltaEvent and type(event.delta) is TextPartDelta:
-            last = merged[-1] if merged else None
-            if type(last) is PartDeltaEvent and type(last.delta) is TextPartDelta and last.index == event.index:
-                last.delta.content_delta += event.delta.content_delta
-                continue
-        merged.append(event)
-    return merged
 
 
 def _first_byte(head: bytes) -> bytes:
