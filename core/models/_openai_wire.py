@@ -250,6 +250,10 @@ class ChunkReader:
                 events.append(event)
         return events
 
+    def more(self, text: str) -> ModelResponseStreamEvent:
+        """The event of a chunk that differs from the last one in nothing but its text, which is not empty."""
+        return self._parts.text(self._halves.joined(text))
+
     def _text(self, content: Any) -> str:
         """Text as text, also where it comes as a list of parts."""
         if isinstance(content, list):

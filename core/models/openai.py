@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
+from core.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, PartDeltaEvent, TextPartDelta
 from core.models._exchange import HTTPModel, Limits, Post
 from core.models._failures import error_of
 from core.models._json import read_json
+from core.models._mould import Moulds
 from core.models._openai_wire import ChunkReader, as_chunk, body_parts, messages_out, tools_out
 from core.models._profiles import key_header, server_for, spared
 from core.models._providers import Provider, where_client_goes
@@ -162,6 +163,7 @@ class OpenAIStreamedResponse(SSEResponse[ChunkReader]):
 
     def __init__(self, reply: Reply, limits: Limits, model_name: str) -> None:
         super().__init__(reply, limits, model_name, ChunkReader)
+        self._moulds = Moulds("content")
 
     def usage(self) -> Usage:
         return self._reader.usage or self._usage
@@ -180,6 +182,8 @@ class OpenAIStreamedResponse(SSEResponse[ChunkReader]):
         return events
 
     def _take(self, sse: ServerSentEvent) -> list[ModelResponseStreamEvent]:
+        if not (self._done or sse.event) and (text := self._moulds.text_in(sse.data)) is not None:
+            return [self._reader.more(text)]
         if (chunk := self._object_in(sse)) is None:
             return []
         if (error := chunk.get("error")) or (sse.event == "error"):
@@ -189,6 +193,8 @@ class OpenAIStreamedResponse(SSEResponse[ChunkReader]):
         except (TypeError, AttributeError, LookupError) as exc:
             raise self._broken("the server sent something that is not a chat completion") from exc
         self.finish_reason = self._reader.finish_reason
+        is_text = _is_more_text(events) and not (sse.event or self.finish_reason or chunk.get("usage"))
+        self._moulds.read(sse.data, is_text=is_text)
         return events
 
     def _check_end(self) -> None:
@@ -196,3 +202,8 @@ class OpenAIStreamedResponse(SSEResponse[ChunkReader]):
             raise ModelContentFiltered(200, self._asked_for, {"finish_reason": "content_filter"})
         if not self._done and self._reader.finish_reason is None:
             raise self._ended_early()
+
+
+def _is_more_text(events: list[ModelResponseStreamEvent]) -> bool:
+    """Whether a chunk said nothing but how the text goes on."""
+    return len(events) == 1 and type(events[0]) is PartDeltaEvent and type(events[0].delta) is TextPartDelta
