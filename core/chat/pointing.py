@@ -11,14 +11,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from core.chat import texts
 from core.chat.stop import StopReason
 from core.errors import StoreUnavailable
 from core.ids import UserId
-from core.replies import MessageRef, Placement, Pointer, Priority, RateBudget, Surface, SurfaceError
+from core.replies import (
+    MessageRef,
+    Placement,
+    Pointer,
+    Priority,
+    RateBudget,
+    Surface,
+    SurfaceError,
+    SurfaceUnavailable,
+)
 from core.replies.admission import asking
 from core.sessions import Lease
 from core.usage import Outcome
@@ -27,6 +39,9 @@ log = logging.getLogger(__name__)
 
 POINT_WAIT_S = 8.0
 """How long all of it may take; the thread's next answer waits meanwhile."""
+
+
+_LOOK_AGAIN_S = 1.0
 
 
 def words_about(outcome: Outcome, reason: StopReason | None = None) -> str:
@@ -75,7 +90,8 @@ async def point(
 ) -> MessageRef | None:
     """Post the line if a person has written below the answer, once; None when it is not there.
 
-    Raises LeaseLost. Every other failure is logged, and is not tried again.
+    Raises LeaseLost. Every other failure is logged, and only a lost answer to the post itself is followed up: a line
+    that stands there without our knowledge would stay when the answer is written anew.
     """
     if not isinstance(surface, Pointer):
         return None
@@ -86,10 +102,33 @@ async def point(
             if not await surface.is_buried(placement, line.ref):
                 return None
             text = f"[{line.words}]({await surface.link_to(placement, line.ref)})"
-            async with asking(budget, surface.draws("post", placement), Priority.NOTICE, POINT_WAIT_S):
-                await lease.assure()
-                return await surface.point(placement, line.ref, text, line.asker, line.key)
+            place = partial(asking, budget, surface.draws("post", placement), Priority.NOTICE, POINT_WAIT_S)
+            return await _posted(surface, placement, line, text, lease, place)
     except (SurfaceError, StoreUnavailable, TimeoutError) as exc:
         told = {"thread_id": placement.thread_id, "reason": str(exc) or type(exc).__name__}
         log.warning("turn.not_pointed_at", extra=told | {"hint": getattr(exc, "hint", "")})
         return None
+
+
+async def _posted(
+    surface: Pointer,
+    placement: Placement,
+    line: Line,
+    text: str,
+    lease: Lease,
+    place: Callable[[], AbstractAsyncContextManager[None]],
+) -> MessageRef:
+    """Post once: an attempt whose answer was lost is looked for before it is repeated. place: one in the budget."""
+    doubtful = False
+    while True:
+        try:
+            if doubtful and (found := await surface.find_pointer(placement, line.key)):
+                return found
+            async with place():
+                await lease.assure()
+                doubtful = True
+                return await surface.point(placement, line.ref, text, line.asker, line.key)
+        except SurfaceUnavailable:
+            if not doubtful:
+                raise
+            await asyncio.sleep(_LOOK_AGAIN_S)

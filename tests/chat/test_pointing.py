@@ -16,7 +16,7 @@ from core.replies import LocalBudget, Placement, PlacementGone, RateLimited, Sur
 from core.sessions import Records
 from core.store import keys
 from tests.chat.rig import ADA, THREAD, Rig, Step
-from tests.replies.scripted_surface import Fault
+from tests.replies.scripted_surface import LOST_AFTER, LOST_BEFORE, Fault
 
 LONG_S = 30.0
 """From here on an answer takes long in these tests."""
@@ -226,6 +226,27 @@ async def test_a_platform_that_fails_there_holds_nothing_up(
         assert calls == 1
         await rig.ask("next", thread=ThreadId("test:T1:C1:other"))
     assert [text for text in rig.world.texts if "re:" in text or "one" in text] == ["one two", "re: next"]
+
+
+@pytest.mark.parametrize("lost", [LOST_AFTER, LOST_BEFORE], ids=["after its effect", "before its effect"])
+async def test_a_line_whose_answer_was_lost_is_known_and_goes_with_its_answer(
+    rig: Rig, lost: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands there once, and does not stay behind when the answer is written anew."""
+    monkeypatch.setattr(pointing, "_LOOK_AGAIN_S", 0.01)
+
+    async def break_it() -> None:
+        left = [lost]
+        rig.world.rules = lambda called, _, text: left.pop() if called == "post" and text == LINE and left else None
+
+    tell(rig, "two", break_it)
+    async with rig.worker():
+        await rig.ask("hi")
+        assert rig.world.texts == ["one two", LINE]
+        rig.answerer.scripts["hi"] = ["quick"]
+        assert await rig.desk.retry(rig.world.visible[0].retry) == "accepted"
+        await rig.settled()
+    assert rig.world.texts == ["quick"]
 
 
 async def test_a_budget_without_a_place_holds_nothing_up(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
