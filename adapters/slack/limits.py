@@ -16,7 +16,8 @@ others    what no Reply calls has its tier from its page, see `_METHODS`. Withou
           `apps.connections.open`, which a process calls when it starts or loses its connection, and what is answered at
           a `response_url`, which is no method and takes five answers a time.
 status    a status clears itself after two minutes (docs.slack.dev, assistant.threads.setStatus). How often it may be
-          set is "special", without a number there; we take what posts may.
+          set is "special", without a number there; we take what posts may. Each process takes up to half of that
+          without asking: a status is not worth a round trip.
 min_gap   a short answer should be seen to grow, a second one soon after it too: at 0.8 s an answer of 20 s leaves the
           next one enough. What a longer one may use, the shared budget says.
           What is begun by a post ends by an update, whose budget is by far the narrower one.

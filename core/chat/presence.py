@@ -14,7 +14,7 @@ import contextlib
 import logging
 import math
 
-from core.replies import Placement, RateBudget, RateLimited, Surface, SurfaceError
+from core.replies import Draws, Placement, RateBudget, RateLimited, Surface, SurfaceError
 from core.replies.admission import note
 
 log = logging.getLogger(__name__)
@@ -50,15 +50,18 @@ class Presence:
         """Keep the status true until cancelled."""
         while True:
             self._changed.clear()
-            await asyncio.sleep(await self._set(self._doing) if self._is_due() else GAP_S)
+            await asyncio.sleep(await self._kept_up() if self._is_due() else GAP_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._refreshed_after()):
                     await self._changed.wait()
 
     async def end(self, within_s: float) -> None:
-        """Take the status away. A platform that does not answer is not waited for for long."""
+        """Take the status away. A platform that does not answer, or asks to wait, is not waited for for long."""
+        if (held_s := self._held_s("")) > within_s:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
+                await asyncio.sleep(held_s)
                 await self._set("")
 
     def _is_due(self) -> bool:
@@ -69,12 +72,26 @@ class Presence:
         every_s = self._surface.limits.status_every_s
         return max(every_s - GAP_S, 0.0) if self._doing and every_s < math.inf else None
 
-    async def _set(self, doing: str) -> float:
-        """Set it; returns how long nothing is to be heard of it from now on."""
-        draws = self._surface.draws("status", self._placement)
-        if (wait := self._budget.spare(draws)) > 0 and doing:
+    async def _kept_up(self) -> float:
+        """Set it, or wait for a place; returns how long nothing is to be heard of it from now on."""
+        if held_s := self._held_s(self._doing):
             self._changed.set()  # what is being done then may be shown then
-            return wait
+            return held_s
+        return await self._set(self._doing)
+
+    def _held_s(self, doing: str) -> float:
+        """Take a place if there is one, and return 0; else in how many seconds there will be. What takes a status away
+        waits for the platform alone, not for others."""
+        grant = self._budget.spare(self._draws())
+        if grant.go:
+            return 0.0
+        return grant.wait_s if doing else grant.closure.seconds if grant.closure else 0.0
+
+    def _draws(self) -> Draws:
+        return self._surface.draws("status", self._placement)
+
+    async def _set(self, doing: str) -> float:
+        """Returns how long nothing is to be heard of it from now on."""
         self._calls += 1
         self._shown = None
         try:
@@ -83,7 +100,7 @@ class Presence:
             log.info("turn.status_failed", extra={"thread_id": self._placement.thread_id, "reason": str(exc)})
             if not isinstance(exc, RateLimited):
                 return GAP_S
-            await note(self._budget, draws, exc)
+            await note(self._budget, self._draws(), exc)
             return max(exc.retry_after_s, GAP_S)
         finally:
             self._calls -= 1

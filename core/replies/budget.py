@@ -136,9 +136,9 @@ class RateBudget(Protocol):
         """What was last heard, as far as it still counts, without asking."""
         ...
 
-    def spare(self, draws: Draws) -> float:
+    def spare(self, draws: Draws) -> Grant:
         """Take one call that is worth nothing later, a status, out of what this process may use by itself, without
-        asking. Returns 0 if it may go now, else in how many seconds there would be a place."""
+        asking."""
         ...
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
@@ -319,9 +319,9 @@ class LocalBudget:
     def outlook(self, draws: Draws) -> Outlook:
         return self.outlook_at(asyncio.get_running_loop().time(), draws)
 
-    def spare(self, draws: Draws) -> float:
+    def spare(self, draws: Draws) -> Grant:
         now = asyncio.get_running_loop().time()
-        return self.take_at(now, draws, "", Priority.STATUS, patience_s=0.0).wait_s
+        return self.take_at(now, draws, "", Priority.STATUS, patience_s=0.0)
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:
         self.refused_at(asyncio.get_running_loop().time(), draws, bucket, retry_after_s)

@@ -83,7 +83,7 @@ class SharedBudget:
         heard = self._heard.get((draws.scope, draws.buckets[0].name))
         return heard.outlook(asyncio.get_running_loop().time()) if heard else Outlook()
 
-    def spare(self, draws: Draws) -> float:
+    def spare(self, draws: Draws) -> Grant:
         return self._alone.spare(draws)
 
     async def refused(self, draws: Draws, bucket: str, retry_after_s: float) -> None:

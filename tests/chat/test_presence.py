@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from core.agent.response import RunEvent, RunResponse
 from core.chat import texts
 from core.chat.presence import GAP_S, Presence
-from core.replies import LocalBudget, Rate, RateLimited, SurfaceError, SurfaceUnavailable
+from core.replies import LocalBudget, Placement, Rate, RateLimited, SurfaceError, SurfaceUnavailable
 from tests.chat.rig import THREAD, Rig
 from tests.replies.scripted_surface import PLACEMENT, ScriptedSurface, in_virtual_time
 
@@ -31,8 +31,8 @@ class Statuses(ScriptedSurface):
             raise failure
 
 
-async def at_work(surface: Statuses) -> tuple[Presence, asyncio.Task[None]]:
-    presence = Presence(surface, PLACEMENT, LocalBudget(), texts.IS_THINKING)
+async def at_work(surface: Statuses, budget: LocalBudget | None = None) -> tuple[Presence, asyncio.Task[None]]:
+    presence = Presence(surface, PLACEMENT, budget or LocalBudget(), texts.IS_THINKING)
     task = asyncio.create_task(presence.run())
     await asyncio.sleep(0)
     return presence, task
@@ -167,7 +167,93 @@ def test_a_refused_status_closes_its_budget_for_others_in_the_process() -> None:
         task = asyncio.create_task(presence.run())
         await asyncio.sleep(1)
         assert budget.refusals == {"test": 1}
-        assert budget.spare(surface.draws("status", PLACEMENT)) > 25
+        assert budget.spare(surface.draws("status", PLACEMENT)).wait_s > 25
         await over(presence, task)
 
     in_virtual_time(story)
+
+
+def test_a_status_that_waits_keeps_to_a_refusal_that_another_thread_was_given_meanwhile() -> None:
+    """It would be refused as well, and each such call makes the platform's wait longer."""
+
+    async def story() -> None:
+        surface, budget = Statuses(quota=Rate(burst=1, per_s=0.1)), LocalBudget()
+        first, waiting = (Presence(surface, PLACEMENT, budget, texts.IS_THINKING) for _ in range(2))
+        tasks = [asyncio.create_task(presence.run()) for presence in (first, waiting)]
+        await asyncio.sleep(5)
+        await budget.refused(surface.draws("status", PLACEMENT), "", 40.0)
+        await asyncio.sleep(60)
+        heard = [at for at, _ in surface.heard]
+        assert heard[0] == 0.0 and heard[1:] and min(heard[1:]) >= 45.0
+        await over(first, tasks[0])
+        await over(waiting, tasks[1])
+
+    in_virtual_time(story)
+
+
+def test_a_turn_that_ends_while_its_status_waits_does_not_ask_in_vain() -> None:
+    """Nothing was shown that would have to be taken away; the platform has asked to be left alone."""
+
+    async def story() -> None:
+        surface, budget = Statuses(), LocalBudget()
+        await budget.refused(surface.draws("status", PLACEMENT), "", 40.0)
+        presence, task = await at_work(surface, budget)
+        await asyncio.sleep(20)
+        await over(presence, task)
+        assert surface.heard == []
+
+    in_virtual_time(story)
+
+
+def test_a_status_that_may_stand_there_is_taken_away_as_soon_as_the_platform_lets_us() -> None:
+    """Within the moment that the end of a Turn has for it; what was refused is not asked for again before its time."""
+
+    async def story() -> None:
+        for seconds, taken_away in ((12.0, [12.0]), (30.0, [])):
+            surface = Statuses(failures=iter([SurfaceUnavailable("lost"), RateLimited("429", seconds - 3.0)]))
+            presence, task = await at_work(surface)
+            presence.show("is using search…")
+            began = asyncio.get_running_loop().time()
+            await asyncio.sleep(10)
+            await over(presence, task)
+            assert [at - began for at, doing in surface.heard if not doing] == taken_away
+
+    in_virtual_time(story)
+
+
+async def test_a_worker_killed_while_its_status_waits_leaves_none_and_is_followed(rig: Rig) -> None:
+    """Nothing of the wait is anywhere but in its memory: the answer comes once, and no status stays."""
+    gate = asyncio.Event()
+    rig.budget = budget = LocalBudget()
+    await budget.refused(rig.world.draws("status", Placement(THREAD)), "", 3600.0)
+    rig.answerer.scripts["hi"] = ["a", gate, "b"]
+    async with rig.worker() as first:
+        await rig.say("hi")
+
+        async def begun() -> bool:
+            return bool(rig.world.visible)
+
+        await rig.until(begun)
+        assert not rig.world.doing.get(THREAD), "it waits"
+        first.hands.kill()
+        gate.set()
+        rig.budget = None
+        async with rig.worker():
+            await rig.settled()
+    assert not rig.world.doing.get(THREAD)
+    assert rig.world.texts == ["ab"]
+
+
+async def test_a_refused_status_holds_up_no_answer(rig: Rig) -> None:
+    """It is refused again and again while the answer comes, is sealed, and the next one as well."""
+    rig.budget = budget = LocalBudget()
+
+    async def refused(placement: object, doing: str) -> None:
+        raise RateLimited("429", 3600.0)
+
+    rig.world.status = refused  # type: ignore[method-assign]
+    async with rig.worker():
+        await rig.ask("hi")
+        await rig.ask("again")
+    assert rig.world.texts == ["re: hi", "re: again"]
+    assert budget.refusals == {"test": 1}, "it was asked once"

@@ -200,4 +200,4 @@ async def test_a_status_asks_nobody(store: Store, monkeypatch: pytest.MonkeyPatc
     """A quiet Turn makes no round trip for it; the process takes no more than its part."""
     monkeypatch.setattr(store, "script", None)
     budget, draws = SharedBudget(store), Draws("slack:T7", (Bucket("statuses", Window(8, 60.0)),))
-    assert [budget.spare(draws) > 0 for _ in range(5)] == [False] * 3 + [True] * 2
+    assert [budget.spare(draws).go for _ in range(5)] == [True] * 3 + [False] * 2
