@@ -12,14 +12,9 @@ Source: support article "Markdown Text 101", and the patterns of Discord's publi
 from __future__ import annotations
 
 import re
-from typing import Final
 
-from core.replies.nodes import Emphasis, Inlines, Table
-from core.replies.tables import aligned, listed
+from core.replies.nodes import Emphasis, Inlines
 from core.replies.writing import Writer, runs_on
-
-TABLE_WIDTH: Final = 56
-"""Columns of a code block that a narrow window shows without breaking lines."""
 
 _ZERO_WIDTH_SPACE = "\u200b"
 _BACKTICKS = re.compile(r"`+")
@@ -35,6 +30,8 @@ _HIDDEN = re.compile(r"(?<!\S)(\|\|(?=[^\s|])[^|]*(?<=[^\s|])\|\|)(?!\w)")
 
 class Content(Writer):
     """Discord's `content`."""
+
+    table_width = 56
 
     def words(self, text: str, escaped: bool) -> str:
         if escaped:
@@ -77,9 +74,6 @@ class Content(Writer):
         text = text.replace("```", f"``{_ZERO_WIDTH_SPACE}`").removesuffix("\n")
         return [f"```{language}", *text.split("\n"), "```"]
 
-    def quoted(self, lines: list[str]) -> list[str]:
-        return [line if line.startswith("> ") else f"> {line}" for line in lines]
-
     def marker(self, number: int | None, done: bool | None, level: int) -> str:
         if done is not None:
             return "- ☑ " if done else "- ☐ "
@@ -87,10 +81,6 @@ class Content(Writer):
 
     def indent(self, marker: str) -> str:
         return "  "
-
-    def table(self, table: Table) -> list[str]:
-        lines = aligned(table, TABLE_WIDTH)
-        return self.fenced("", "\n".join(lines)) if lines else self.block(listed(table))
 
     def rule(self) -> list[str]:
         return ["-# ──────────"]

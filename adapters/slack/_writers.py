@@ -26,9 +26,7 @@ from core.replies.nodes import (
     Paragraph,
     Quote,
     Styled,
-    Table,
 )
-from core.replies.tables import aligned, listed
 from core.replies.writing import AtMargin, Writer, runs_on
 
 TABLE_WIDTH: Final = 80
@@ -56,6 +54,8 @@ def inert_code(text: str) -> str:
 
 class MarkdownBlock(Writer):
     """Standard markdown, as Slack's `markdown` block takes it."""
+
+    table_width = TABLE_WIDTH
 
     def words(self, text: str, escaped: bool) -> str:
         if escaped:
@@ -100,10 +100,6 @@ class MarkdownBlock(Writer):
     def indent(self, marker: str) -> str:
         return " " * len(marker.removesuffix(_BOXES[True]).removesuffix(_BOXES[False]))
 
-    def table(self, table: Table) -> list[str]:
-        lines = aligned(table, TABLE_WIDTH)
-        return self.fenced("", "\n".join(lines)) if lines else self.block(listed(table))
-
     def rule(self) -> list[str]:
         return ["---"]
 
@@ -124,6 +120,8 @@ class Mrkdwn(Writer):
     count at the borders of words only: a zero-width space makes such a border. They cannot be escaped: one that is
     meant as itself, where it could begin something, is written as a mark that looks like it.
     """
+
+    table_width = TABLE_WIDTH
 
     def __init__(self) -> None:
         self._inside: list[Emphasis] = []
@@ -170,9 +168,6 @@ class Mrkdwn(Writer):
         text = entities(text).replace("```", f"``{_ZERO_WIDTH_SPACE}`")
         return [AtMargin(line) for line in ("```", *text.removesuffix("\n").split("\n"), "```")]
 
-    def quoted(self, lines: list[str]) -> list[str]:
-        return [line if line.startswith("> ") else f"> {line}" for line in lines]
-
     def marker(self, number: int | None, done: bool | None, level: int) -> str:
         if done is not None:
             return "☑ " if done else "☐ "
@@ -180,10 +175,6 @@ class Mrkdwn(Writer):
 
     def indent(self, marker: str) -> str:
         return "    "
-
-    def table(self, table: Table) -> list[str]:
-        lines = aligned(table, TABLE_WIDTH)
-        return self.fenced("", "\n".join(lines)) if lines else self.block(listed(table))
 
     def rule(self) -> list[str]:
         return ["──────"]

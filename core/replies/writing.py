@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
 from core.replies.nodes import (
     Block,
@@ -27,6 +28,7 @@ from core.replies.nodes import (
     Table,
     Text,
 )
+from core.replies.tables import aligned, listed
 
 DEPTH = 5
 """Levels of lists that are indented; what lies deeper stays at the last one."""
@@ -45,7 +47,12 @@ class AtMargin(str):
 
 
 class Writer(ABC):
-    """Walks the nodes. Each method returns what is sent; nothing of a node reaches it but through one of them."""
+    """Walks the nodes. Each method returns what is sent; nothing of a node reaches it but through one of them.
+
+    table_width: columns of a code block that a window of usual width shows without breaking lines.
+    """
+
+    table_width: ClassVar[int]
 
     # -- what a platform says -----------------------------------------------------------------------------------
 
@@ -74,9 +81,6 @@ class Writer(ABC):
     def fenced(self, language: str, text: str) -> list[str]: ...
 
     @abstractmethod
-    def quoted(self, lines: list[str]) -> list[str]: ...
-
-    @abstractmethod
     def marker(self, number: int | None, done: bool | None, level: int) -> str:
         """What an item's first line begins with, its space included."""
 
@@ -85,10 +89,16 @@ class Writer(ABC):
         """What the other lines of an item begin with."""
 
     @abstractmethod
-    def table(self, table: Table) -> list[str]: ...
-
-    @abstractmethod
     def rule(self) -> list[str]: ...
+
+    def quoted(self, lines: list[str]) -> list[str]:
+        """In one level, all that most readers know."""
+        return [line if line.startswith("> ") else f"> {line}" for line in lines]
+
+    def table(self, table: Table) -> list[str]:
+        """Lined up as code, or as a list where that would be too wide."""
+        lines = aligned(table, self.table_width)
+        return self.fenced("", "\n".join(lines)) if lines else self.block(listed(table))
 
     def apart(self, before: Block, after: Block) -> bool:
         """Whether an empty line is to stand between two blocks."""
