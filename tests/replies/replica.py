@@ -31,7 +31,7 @@ async def answer(surface: SlackSurface, budget: SharedBudget, thread: ThreadId, 
     running = asyncio.create_task(reply.run())
     text = ""
     for number in range(int(seconds * DELTAS_A_SECOND)):
-        text += f"{name}:{number} "
+        text += f"word{number} "
         reply.show(Draft(text))
         await asyncio.sleep(1 / DELTAS_A_SECOND)
     reply.show(Draft(text + "end", final=True))
