@@ -1,8 +1,9 @@
 """Markdown in, Segments out: splitting, pacing, the shared budget, and the one writer that posts and edits."""
 
-from core.replies.budget import Grant, LocalBudget, Priority, RateBudget
+from core.replies.budget import Grant, Priority, RateBudget
 from core.replies.draft import Controls, Draft, Layout
 from core.replies.healing import healed
+from core.replies.local_budget import LocalBudget
 from core.replies.recovery import GiveUp
 from core.replies.reply import Reply
 from core.replies.shared_budget import SharedBudget

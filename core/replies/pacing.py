@@ -2,7 +2,8 @@
 
 What all Replies share, the platform's budget, is said by `core.replies.budget`; this says what one Reply adds to it:
 
-    first text    held back for a moment, so that the first message is more than a syllable
+    first text    held back for a moment, so that the first message is more than a syllable; once it has given way to
+                  fresher answers it is worth less
     growing text  no two edits of one message are closer than the gap, nor two calls than the budget's fair gap, from
                   one call to the next: an answer that takes its time does not make people see less
     final text    waits for nothing but a place in the budget
@@ -55,6 +56,7 @@ class Pacing:
         self._last_calls: dict[int, float] = {}  # by place
         self._last_call = -math.inf
         self._told: tuple[float, Priority] | None = None
+        self._late = False
         self._failures = 0
         self._pause_until = -math.inf
         self.first_text_at: float | None = None
@@ -82,7 +84,7 @@ class Pacing:
         if self._draft.final:
             return Priority.NOTICE
         if self._awaits_first_text():
-            return Priority.FIRST
+            return Priority.LATE if self._late else Priority.FIRST
         return Priority.INTERIM if anything_shown else Priority.STATUS
 
     def due(self, place: int, priority: Priority, now: float, gap_s: float) -> float:
@@ -109,6 +111,10 @@ class Pacing:
     def told(self, until: float, priority: Priority) -> None:
         """The budget has no place before `until`."""
         self._told = until, priority
+
+    def gave_way(self) -> None:
+        """There was no place for the first text in time: from now on it is worth less than that of a fresh answer."""
+        self._late = True
 
     def granted(self, place: int, now: float) -> None:
         """The budget has given a place: the call on the Segment at `place` will be made."""

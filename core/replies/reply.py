@@ -6,11 +6,9 @@ the fewest calls. There is one call in flight for a Reply; while it is, newer Dr
 newest text wins and nothing queues up. An unchanged Segment is never sent. Once a final Draft was given, `run`
 returns only when everything of it is shown, or the platform has made that impossible.
 
-While a platform takes posts and hardly any edits, an answer is begun with whole sentences and without a button, and
-goes on in a new message when its end would wait for long in the first one.
-
 When a call is due, `core.replies.pacing` says for the Reply, and `core.replies.budget` for all Replies together: each
-call asks the budget first, once. What comes meanwhile is part of the call that is then made.
+call asks the budget first, once. What comes meanwhile is part of the call that is then made. How an answer is begun
+where its end may find no place in the same message, is said by `core.replies.beginning`.
 
     Draft -> Layout -> [Segment]          should be shown
                           |  next_step    pure: which one call brings the two closer
@@ -21,17 +19,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Literal, assert_never
 
 from core.replies.admission import note
-from core.replies.budget import Priority, RateBudget
-from core.replies.draft import Controls, Draft, Layout, LeftOff
+from core.replies.beginning import Ask, Beginning
+from core.replies.budget import FIRST_TEXTS, Grant, Priority, RateBudget
+from core.replies.draft import Controls, Draft, Layout
 from core.replies.pacing import Pacing
+from core.replies.posting import Poster
 from core.replies.recovery import (
     MOST_CLOSED_S,
     BackOff,
@@ -45,6 +44,7 @@ from core.replies.recovery import (
     decide,
 )
 from core.replies.standing import Standing
+from core.replies.steps import Shown, Step, next_step
 from core.replies.surface import (
     Draws,
     MessageRef,
@@ -52,11 +52,9 @@ from core.replies.surface import (
     Placement,
     RateLimited,
     Segment,
-    SegmentRejected,
     StoppedByPerson,
     Surface,
     SurfaceError,
-    Uploader,
 )
 
 log = logging.getLogger(__name__)
@@ -71,65 +69,12 @@ _NEXT_DELTA_SHARE = 1 / 8
 """How long an edit of a growing text waits for one Delta more, as a share of the gap between two edits. It is worth
 most just after one, when all that there is can be seen, and there are fewer edits than Deltas."""
 
-APART_AFTER_S = 2.0
-"""How long the end of an answer waits for its place in the message that was begun, before it gets one of its own."""
-
-SPARED_AFTER_S = 25.0
-"""When the end of one answer more would wait for so long, a place that is free is left to those that can end nowhere
-else: they would wait as long for the next one. In a lesser crowd one message is worth more than their seconds."""
-
 _HOLD_S = 0.25
 
 _INSTANT_S = 1e-6  # below this a pause is a rounding error, and no clock would move in it
 
 Posted = Callable[[Standing], Awaitable[None]]
 Assured = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One message of the Reply. segment: what it shows, None if that is not known (after a takeover)."""
-
-    ref: MessageRef
-    segment: Segment | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One platform call: `segment` at place `number` of the Reply; or the deletion of `ref`; or file `number`."""
-
-    operation: Literal["post", "edit", "delete", "upload"]
-    number: int
-    segment: Segment | None
-    ref: MessageRef | None = None
-
-
-def next_step(
-    wanted: Sequence[Segment],
-    shown: Sequence[Shown],
-    leftovers: Sequence[MessageRef] = (),
-    *,
-    final: bool,
-    held_from: int | None = None,
-) -> Step | None:
-    """The call that brings `shown` closest to `wanted`, None when there is nothing to do.
-
-    Earlier messages first, so that a reader finds the parts in order. Until the answer is final those messages stay
-    that an earlier attempt has posted and that are not reached yet; so do `leftovers`, which show what the new
-    messages do not show yet.  held_from: what is posted from this place on could not be edited, so it waits for the
-    end.
-    """
-    for number, segment in enumerate(wanted):
-        if number >= len(shown):
-            waits = held_from is not None and number >= held_from and not final
-            return None if waits else Step("post", number, segment)
-        if shown[number].segment != segment:
-            return Step("edit", number, segment)
-    if not final:
-        return None
-    if len(shown) > len(wanted):
-        return Step("delete", len(shown) - 1, None, shown[-1].ref)
-    return Step("delete", len(shown), None, leftovers[-1]) if leftovers else None
 
 
 class Reply:
@@ -162,8 +107,9 @@ class Reply:
         self._perishable = surface if isinstance(surface, Perishable) else None
         self._placement = placement
         self._budget = budget
-        self._key = hashlib.blake2s(key.encode(), digest_size=8).hexdigest()
+        self._poster = Poster(surface, placement, key)
         self._layout = Layout(surface.limits.segment, surface.limits.measure, controls)
+        self._beginning = Beginning(self._layout)
         self._posted = posted
         self._assured = assured
         self._stopped = stopped
@@ -171,22 +117,16 @@ class Reply:
         self._leftovers = list(before.leftovers)
         self._moves = before.moves
         self._held_from: int | None = None
-        self._uploader = surface if isinstance(surface, Uploader) else None
         self._uploads = dict(before.uploads)
         self._omitted: set[int] = set()  # files that were refused
-        self._again = again
-        self._doubtful_files: set[int] = set()
         self._draft = self._looked_at = Draft()
         self._newest: Callable[[], Draft] | None = None
         self._has_more = False  # more messages are wanted than there are
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()  # the first text, or the final Draft: worth waking up for in a wait
         self._refused: dict[int, Segment] = {}
-        self._doubtful: dict[int, str] = {}  # by place: the keys of posts whose answer was lost
         if again:
-            self._doubtful[len(self._shown)] = self._post_key(len(self._shown))
-        self._apart = False
-        self._offer = self._left = LeftOff()  # what may be shown, and what is
+            self._poster.goes_on(len(self._shown), self._moves)
         self._pacing = Pacing(surface.limits.min_gap_s, taken_over=again and bool(before.refs))
         self.given_up: GiveUp | None = None
         """Why nothing more could be shown, None unless it is so."""
@@ -232,9 +172,7 @@ class Reply:
             step = self._next_step()
             if step is None and self._draft.final:
                 return "shown"
-            if step is None and self._pacing.has_begun and not self._shown:
-                await self._hold()
-            elif step is None:
+            if step is None:
                 await self._news()
             elif not await self._comes_due(step):
                 pass  # there is something to show that is worth more
@@ -299,29 +237,52 @@ class Reply:
 
     async def _admitted(self, step: Step) -> Step | None:
         """Ask the budget for a place; the step to take now, brought up to date, or None when it has to wait."""
-        priority, may_end_apart = self._priority(), self._may_end_apart(step)
-        if may_end_apart and self._end_s() > SPARED_AFTER_S:
-            self._end_apart()
+        ask = self._ask(step)
+        if ask.otherwise == "wait for a sentence" and self._beginning.is_unpromised(self._now()):
+            await self._hold()
             return None
-        patience_s = APART_AFTER_S if may_end_apart else math.inf
-        grant = await self._budget.take(self._draws(step.operation), self._key, priority, patience_s=patience_s)
-        if not grant.go and grant.wait_s > patience_s:
-            self._end_apart()
-            return None
+        grant = await self._budget.take(
+            self._draws(step.operation), self._poster.key, ask.priority, patience_s=ask.patience_s, apart=ask.apart
+        )
         if not grant.go:
-            self._pacing.told(self._now() + grant.wait_s, priority)
-            if self._draft.final and (closure := grant.closure) is not None and closure.seconds > MOST_CLOSED_S:
-                told = f"{closure.bucket} is closed for {closure.seconds:.0f} s more"
-                await self._recover(step, RateLimited(told, closure.seconds, closure.bucket), anew=False)
+            await self._wait(step, ask, grant)
             return None
         self._pacing.granted(step.number, self._now())
-        if self._has_news() or priority is Priority.FIRST:  # which has just heard how ends stand
+        if not grant.promised:
+            self._catch_up()
+            if not self._draft.final:
+                return replace(step, segment=self._beginning.without_promise(self._draft))
+        if self._has_news():
             self._catch_up()
             newest = self._next_step()
-            if newest is None and priority is Priority.FIRST:
-                return step
             return newest if newest is not None and newest.operation == step.operation else None
         return step
+
+    def _ask(self, step: Step) -> Ask:
+        """What to ask of the budget for `step`."""
+        priority = self._priority()
+        if priority in FIRST_TEXTS and not self._shown:
+            return self._beginning.first_ask(priority, self._draft, self._draws(step.operation))
+        return (
+            self._beginning.next_ask(priority, self._draft, self._shown) if step.operation == "edit" else Ask(priority)
+        )
+
+    async def _wait(self, step: Step, ask: Ask, grant: Grant) -> None:
+        """There is no place for `step` now: come back when told, or do something else."""
+        until = self._now() + grant.wait_s
+        if grant.wait_s > ask.patience_s:
+            match ask.otherwise:
+                case "wait for a sentence":
+                    self._beginning.unpromised(until)
+                case "give way":
+                    self._pacing.gave_way()
+                case "end apart":
+                    self._beginning.end_apart()
+            return
+        self._pacing.told(until, ask.priority)
+        if self._draft.final and (closure := grant.closure) is not None and closure.seconds > MOST_CLOSED_S:
+            told = f"{closure.bucket} is closed for {closure.seconds:.0f} s more"
+            await self._recover(step, RateLimited(told, closure.seconds, closure.bucket), anew=False)
 
     async def _another_delta(self) -> None:
         """Let a text that grows grow by one Delta more before it is looked at."""
@@ -349,47 +310,15 @@ class Reply:
         return self._next_upload() if self._draft.final else self._upkeep()
 
     def _next_upload(self) -> Step | None:
-        if self._uploader is None:
+        if not self._poster.takes_files:
             return None
         done = self._uploads.keys() | self._omitted
         left = (number for number in range(len(self._draft.files)) if number not in done)
         return next((Step("upload", number, None) for number in left), None)
 
     def _segments(self) -> list[Segment]:
-        segments = self._wanted()
+        segments = self._layout.segments(self._draft)
         return [self._refused.get(number, segment) for number, segment in enumerate(segments)]
-
-    def _wanted(self) -> list[Segment]:
-        """What the Draft should look like just now. What is begun while its end may have to come in a message of its
-        own is left off where it can stay as it is."""
-        if self._draft.final or not self._ends_apart():
-            return self._layout.segments(self._draft)
-        if self._shown and [shown.segment for shown in self._shown] != self._left.segments:
-            return self._layout.segments(self._draft)
-        self._offer = self._layout.left_off(self._draft)
-        return self._offer.segments
-
-    def _ends_apart(self) -> bool:
-        """Whether the end of an answer that is begun now would wait long for its place in the same message."""
-        return self._surface.draws("post", self._placement).end is not None and self._end_s() > APART_AFTER_S
-
-    def _end_s(self) -> float:
-        """How long the end of one answer more would wait."""
-        return self._budget.outlook(self._surface.draws("edit", self._placement)).end_s
-
-    def _end_apart(self) -> None:
-        """Let what follows come in a message of its own. Once: what has to be edited even so waits for its place."""
-        self._apart = True
-        self._layout.leave_off(self._left)
-
-    def _may_end_apart(self, step: Step) -> bool:
-        """Whether `step` shows the end below a beginning that can stay as it is."""
-        if step.operation != "edit" or not self._draft.final or not self._left.segments or self._apart:
-            return False
-        if [shown.segment for shown in self._shown] != self._left.segments:
-            return False
-        rest = self._draft.shown_text.removeprefix(self._left.text)
-        return len(rest) < len(self._draft.shown_text) and bool(rest.strip())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -400,7 +329,7 @@ class Reply:
         return self._pacing.due(step.number, self._priority(), self._now(), gap_s)
 
     def _gap_s(self, operation: Literal["post", "edit", "delete", "upload"]) -> float:
-        return self._budget.outlook(self._draws(operation)).gap_s
+        return self._budget.gap_s(self._draws(operation))
 
     def _priority(self) -> Priority:
         return self._pacing.priority(self._now(), anything_shown=bool(self._shown))
@@ -409,10 +338,10 @@ class Reply:
         return self._surface.draws("post" if operation == "upload" else operation, self._placement)
 
     async def _take(self, step: Step) -> None:
-        offer, said = self._offer, self._pacing.says_something()  # the Draft may change while the call is under way
+        said = self._pacing.says_something()  # the Draft may change while the call is under way
         await _to_the_end(self._call(step))
         self._pacing.confirmed(self._now(), said=said)
-        self._left = offer if step.segment in offer.segments[-1:] else LeftOff()
+        self._beginning.shown(step.segment)
 
     async def _call(self, step: Step) -> None:
         match step:
@@ -431,24 +360,12 @@ class Reply:
                 raise AssertionError(f"no such step: {step}")
 
     async def _post(self, number: int, segment: Segment) -> None:
-        """Post once: an attempt whose answer was lost is looked for before it is repeated."""
-        key = self._doubtful.get(number) or self._post_key(number)
-        found = await self._looked_for(number, key) if number in self._doubtful else None
-        shown = Shown(found, None) if found else Shown(await self._post_once(number, segment, key), segment)
-        self._doubtful.pop(number, None)
+        shown = await self._poster.post(number, segment, self._moves)
         self._shown[number : number + 1] = [shown]
         await self._posted(self.standing)
 
     async def _upload(self, number: int) -> None:
-        """As `_post`, for a file."""
-        assert self._uploader is not None
-        file, key = self._draft.files[number], f"{self._key}-f{number}"
-        doubtful = self._again or number in self._doubtful_files
-        ref = await self._uploader.find_upload(self._placement, key) if doubtful else None
-        if ref is None:
-            self._doubtful_files.add(number)
-            ref = await self._uploader.upload(self._placement, file, key)
-        self._uploads[number] = ref
+        self._uploads[number] = await self._poster.upload(number, self._draft.files[number])
         await self._posted(self.standing)
 
     def _omit(self, number: int) -> None:
@@ -464,27 +381,6 @@ class Reply:
         self._shown = [shown for shown in self._shown if shown.ref != ref]
         self._leftovers = [left for left in self._leftovers if left != ref]
         await self._posted(self.standing)
-
-    async def _looked_for(self, number: int, key: str) -> MessageRef | None:
-        """Where an earlier attempt may have posted. What is not to be seen yet will be posted once more: the one window
-        that is left on a platform that does not drop the second of two posts by itself, so it is counted."""
-        found = await self._surface.find(self._placement, key)
-        log.info(
-            "reply.post_looked_for",
-            extra={"thread_id": self._placement.thread_id, "segment": number, "found": found is not None},
-        )
-        return found
-
-    async def _post_once(self, number: int, segment: Segment, key: str) -> MessageRef:
-        self._doubtful[number] = key
-        try:
-            return await self._surface.post(self._placement, segment, key)
-        except (RateLimited, SegmentRejected):
-            self._doubtful.pop(number, None)  # a clear no: nothing stands there
-            raise
-
-    def _post_key(self, number: int) -> str:
-        return f"{self._key}-{number}" + (f"-{self._moves}" if self._moves else "")
 
     async def _recover(self, step: Step, exc: SurfaceError, *, anew: bool = True) -> None:
         """Do what `exc` asks for, by `core.replies.recovery`. anew: the platform has just said so."""

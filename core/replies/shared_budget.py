@@ -1,7 +1,7 @@
 """SharedBudget: one budget for all replicas, in Redis; see `core.replies.budget` for what it decides.
 
 One call to a platform costs one round trip to Redis, made when the call is due; whoever is refused is told when to come
-back, and how long the gap between two edits is just now costs nothing to ask (`outlook`). When Redis does not answer at
+back, and how long the gap between two edits is just now costs nothing to ask (`gap_s`). When Redis does not answer at
 once, this process goes on with half of each budget on its own, which two replicas may do at the same time, and
 tries Redis again after a while.
 
@@ -20,16 +20,16 @@ from collections.abc import Sequence
 from core.errors import StoreUnavailable
 from core.replies.budget import (
     ALIVE_S,
+    HOPE_S,
     LATE_S,
     STEEPNESS,
     Closure,
     Grant,
     Heard,
-    LocalBudget,
-    Outlook,
     Priority,
     named,
 )
+from core.replies.local_budget import LocalBudget
 from core.replies.surface import Bucket, Draws, Window
 from core.store import Store, keys
 
@@ -66,22 +66,24 @@ class SharedBudget:
         """How often a platform has refused a call of this process, by scope."""
         return self._alone.refusals
 
-    async def take(self, draws: Draws, stream: str, priority: Priority, *, patience_s: float = math.inf) -> Grant:
-        answer = await self._asked("draw", *draw_call(draws, stream, priority, patience_s))
+    async def take(
+        self, draws: Draws, stream: str, priority: Priority, *, patience_s: float = math.inf, apart: bool = False
+    ) -> Grant:
+        answer = await self._asked("draw", *draw_call(draws, stream, priority, patience_s, apart=apart))
         if answer is None:
-            grant = await self._alone.take(draws, stream, priority, patience_s=patience_s)
+            grant = await self._alone.take(draws, stream, priority, patience_s=patience_s, apart=apart)
         else:
             grant = read_grant(answer, draws)
         where = draws.scope, (draws.end or draws.buckets[0]).name
-        self._heard[where] = Heard(asyncio.get_running_loop().time(), grant.gap_s, grant.end_s)
+        self._heard[where] = Heard(asyncio.get_running_loop().time(), grant.gap_s)
         self._heard.move_to_end(where)
         if len(self._heard) > _REMEMBERED:
             self._heard.popitem(last=False)
         return grant
 
-    def outlook(self, draws: Draws) -> Outlook:
+    def gap_s(self, draws: Draws) -> float:
         heard = self._heard.get((draws.scope, draws.buckets[0].name))
-        return heard.outlook(asyncio.get_running_loop().time()) if heard else Outlook()
+        return heard.gap_at(asyncio.get_running_loop().time()) if heard else 0.0
 
     def spare(self, draws: Draws) -> Grant:
         return self._alone.spare(draws)
@@ -130,14 +132,14 @@ class SharedBudget:
 
 
 def draw_call(
-    draws: Draws, stream: str, priority: Priority, patience_s: float, now: str = ""
+    draws: Draws, stream: str, priority: Priority, patience_s: float, *, apart: bool = False, now: str = ""
 ) -> tuple[list[str], list[str | int]]:
     """KEYS and ARGV of draw.lua."""
     buckets = [*draws.buckets, draws.end] if draws.end else draws.buckets
-    names = [_key(draws, bucket, part) for bucket in buckets for part in ("calls", "alive", "state", "line")]
+    names = [_key(draws, bucket, part) for bucket in buckets for part in ("calls", "alive", "apart", "state", "line")]
     patience = "" if patience_s == math.inf else str(patience_s)
-    args: list[str | int] = [stream, int(priority), patience, STEEPNESS, str(ALIVE_S), str(LATE_S)]
-    args += ["1" if draws.end else "", now]
+    args: list[str | int] = [stream, int(priority), patience, "1" if apart else ""]
+    args += [STEEPNESS, str(ALIVE_S), str(LATE_S), str(HOPE_S), "1" if draws.end else "", now]
     for bucket in buckets:
         args += _quota(bucket)
     return names, args
@@ -145,9 +147,9 @@ def draw_call(
 
 def read_grant(answer: Sequence[str], draws: Draws) -> Grant:
     """What draw.lua gives."""
-    go, wait, gap, end, number, closed = answer
+    go, wait, gap, promised, number, closed = answer
     closure = Closure(draws.buckets[int(number) - 1].name, float(closed)) if int(number) else None
-    return Grant(go == "1", float(wait), float(gap), float(end), closure)
+    return Grant(go == "1", float(wait), float(gap), promised == "1", closure)
 
 
 def _key(draws: Draws, bucket: Bucket, part: str) -> str:

@@ -94,6 +94,85 @@ def test_it_leaves_the_last_place_to_an_answer_that_can_end_nowhere_else() -> No
     in_virtual_time(story)
 
 
+def test_an_answer_whose_end_has_a_place_begins_at_once_and_goes_on_in_its_message() -> None:
+    """In the middle of a sentence: no reader waits for its end, and the Stop button is there. Whoever comes next finds
+    no promise, and begins when his first sentence has ended; the end that was promised an edit gets it."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(quota=Window(2, 60.0), post_quota=AMPLE, limits=WIDE)
+        budget = LocalBudget()
+        assert (await budget.take(surface.draws("edit", PLACEMENT), "other", Priority.FINAL)).go
+        first, second = make_reply(surface, budget=budget), make_reply(surface, budget=budget, key="next")
+        async with writing(first) as one, writing(second) as two:
+            first.show(Draft("This is"))
+            await surface.until(lambda s: s.texts == ["This is"])
+            assert surface.visible[0].stop and asyncio.get_running_loop().time() < 0.2
+            second.show(Draft("This is"))
+            await asyncio.sleep(3)
+            assert len(surface.texts) == 1, "half a sentence would stand there for ever"
+            second.show(Draft(BEGINNING + "And"))
+            await surface.until(lambda s: len(s.texts) == 2)
+            assert surface.texts[1] == BEGINNING and not surface.visible[1].stop
+            second.show(Draft(WHOLE, final=True))
+            assert await two == "shown"
+            first.show(Draft(WHOLE, final=True))
+            assert await one == "shown"
+        assert surface.texts == [WHOLE, BEGINNING, WHOLE.removeprefix(BEGINNING)]
+        assert asyncio.get_running_loop().time() < 10
+
+    in_virtual_time(story)
+
+
+def test_a_fresh_answer_is_begun_before_one_that_has_waited() -> None:
+    """Its reader has just asked. When they waited in turn, in a crowd all texts came just before they were complete."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(quota=Window(50, 60.0), post_quota=Window(12, 60.0), limits=WIDE)
+        budget, posts = LocalBudget(), surface.draws("post", PLACEMENT)
+        for number in range(11):
+            assert (await budget.take(posts, f"other{number}", Priority.FINAL)).go
+            await asyncio.sleep(0 if number else 10)
+        waiting, fresh = make_reply(surface, budget=budget, key="waiting"), make_reply(surface, budget=budget)
+        async with writing(waiting), writing(fresh):
+            waiting.show(Draft(BEGINNING + "For long."))
+            await asyncio.sleep(50.5)
+            assert surface.texts == []
+            fresh.show(Draft(BEGINNING + "At once."))
+            await asyncio.sleep(1)
+            assert surface.texts == [BEGINNING + "At once."]
+            await asyncio.sleep(10)
+            assert surface.texts == [BEGINNING + "At once.", BEGINNING + "For long."]
+
+    in_virtual_time(story)
+
+
+def test_an_answer_that_was_promised_its_end_keeps_the_place_when_another_worker_takes_it_over() -> None:
+    """The budget knows the answer by its Turn, not by who writes it."""
+
+    async def story() -> None:
+        surface = ScriptedSurface(quota=Window(2, 60.0), post_quota=AMPLE, limits=WIDE)
+        budget = LocalBudget()
+        assert (await budget.take(surface.draws("edit", PLACEMENT), "other", Priority.FINAL)).go
+        first = make_reply(surface, budget=budget)
+        async with writing(first):
+            first.show(Draft("This is"))
+            await surface.until(lambda s: s.texts == ["This is"])
+        below = make_reply(surface, budget=budget, key="below")
+        async with writing(below) as task:
+            below.show(Draft(BEGINNING))
+            await surface.until(lambda s: len(s.texts) == 2)
+            below.show(Draft(WHOLE, final=True))
+            assert await task == "shown"
+        again = make_reply(surface, shown=[MessageRef("C1", "m0")], budget=budget, again=True)
+        async with writing(again) as task:
+            again.show(Draft(WHOLE, final=True))
+            assert await task == "shown"
+        assert surface.texts == [WHOLE, BEGINNING, WHOLE.removeprefix(BEGINNING)]
+        assert asyncio.get_running_loop().time() < 10
+
+    in_virtual_time(story)
+
+
 def test_what_cannot_be_left_standing_waits_and_comes_whole() -> None:
     """Half a sentence, or code that is open, would read as if something had gone wrong."""
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.replies import Bucket, Draws, LocalBudget, Priority, Rate, Window
-from core.replies.budget import ALIVE_S, LATE_S, Closure, Outlook, spared
+from core.replies.account import spared
+from core.replies.budget import ALIVE_S, LATE_S, Closure
 
 RATES = st.builds(Rate, st.floats(1, 20), st.floats(0.1, 20))
 WINDOWS = st.builds(Window, st.integers(1, 30), st.floats(1, 60))
@@ -98,7 +99,7 @@ def grow(budget: LocalBudget, draws: Draws, answers: int, seconds: float) -> lis
     last, now = [-1e9] * answers, 0.0
 
     def due(number: int) -> float:
-        return max(told[number], last[number] + max(0.5, budget.outlook_at(now, draws).gap_s))
+        return max(told[number], last[number] + max(0.5, budget.gap_at(now, draws)))
 
     while (now := max(now, min(map(due, range(answers))))) < seconds:
         number = min(range(answers), key=due)
@@ -131,7 +132,7 @@ def test_an_answer_after_a_quiet_time_may_use_what_nobody_wants() -> None:
     while now < 1900:
         now = go(budget, draws, now, Priority.INTERIM)
         times.append(now)
-        now += max(0.5, budget.outlook_at(now, draws).gap_s)
+        now += max(0.5, budget.gap_at(now, draws))
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert gaps[:20] == pytest.approx([0.5] * 20)
     assert max(gaps) < 5
@@ -143,12 +144,12 @@ def test_the_gap_grows_with_the_answers_alive_and_shrinks_when_they_are_gone() -
     budget, draws = LocalBudget(), on(Window(8, 8.0))
     for number in range(7):
         budget.take_at(0.0, draws, f"s{number}", Priority.FIRST)
-    crowded = budget.outlook_at(0.0, draws).gap_s
+    crowded = budget.gap_at(0.0, draws)
     budget.take_at(1.0, draws, "s0", Priority.FINAL)
-    assert budget.outlook_at(1.0, draws).gap_s < crowded
+    assert budget.gap_at(1.0, draws) < crowded
     later = 1.0 + ALIVE_S + 3 * crowded
     budget.take_at(later, draws, "s1", Priority.INTERIM)
-    alone = budget.outlook_at(later, draws).gap_s
+    alone = budget.gap_at(later, draws)
     assert alone < crowded / 20
 
 
@@ -157,21 +158,8 @@ def test_what_was_heard_of_a_full_budget_is_forgotten_when_it_has_had_time_to_em
     budget, draws = LocalBudget(), on(Window(8, 60.0))
     for number in range(8):
         grant = budget.take_at(0.0, draws, f"s{number}", Priority.FIRST)
-    busy = budget.outlook_at(1.0, draws)
-    assert busy.gap_s == grant.gap_s > 1 and busy.end_s == pytest.approx(grant.end_s - 1)
-    assert budget.outlook_at(3600.0, draws) == Outlook()
-
-
-def test_how_long_an_end_would_wait_counts_the_ends_that_are_still_to_come() -> None:
-    """Each answer that is alive will want a place; those that have none stand in line for one."""
-    budget, draws = LocalBudget(), on(Window(4, 60.0))
-    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FINAL).end_s for n in range(4)]
-    assert ends == [0.0, 0.0, 0.0, pytest.approx(57.0)], "until the first place comes back"
-    waits = budget.take_at(10.0, draws, "s4", Priority.FINAL)
-    assert waits.wait_s == pytest.approx(50.0) and waits.end_s == pytest.approx(51.0), "behind who stands in line"
-    budget, draws = LocalBudget(), on(Window(4, 60.0))
-    ends = [budget.take_at(float(n), draws, f"s{n}", Priority.FIRST).end_s for n in range(2)]
-    assert ends == [0.0, pytest.approx(59.0)], "two are left, for the two that are alive"
+    assert budget.gap_at(1.0, draws) == grant.gap_s > 1
+    assert budget.gap_at(3600.0, draws) == 0
 
 
 def test_what_the_platform_has_closed_is_told_with_its_name() -> None:
@@ -226,31 +214,9 @@ def test_a_place_in_line_is_not_kept_for_who_does_not_come() -> None:
     assert budget.take_at(60.1 + LATE_S, draws, "other", Priority.INTERIM).go
 
 
-def test_an_answer_is_begun_only_while_its_end_has_a_place_as_well() -> None:
-    """Two ends have a place among the edits, and two more as posts; who is complete needs no end and goes."""
-    budget, edits = LocalBudget(), Bucket("edit", Window(2, 60.0))
-    posts = Draws("test", (Bucket("post", Window(8, 60.0)),), end=edits)
-    begun = [budget.take_at(float(number), posts, f"s{number}", Priority.FIRST).go for number in range(6)]
-    assert begun == [True] * 5 + [False], "five beginnings, two edits and three posts for their ends"
-    assert budget.take_at(7.0, posts, "whole", Priority.FINAL).go
-    for number in range(2):
-        assert budget.take_at(8.0 + number, Draws("test", (edits,)), f"s{number}", Priority.FINAL).go
-    told = 10.0 + budget.take_at(10.0, posts, "s5", Priority.FIRST).wait_s
-    assert budget.take_at(told, posts, "s5", Priority.FIRST).go
-
-
-def test_a_line_that_says_nothing_yet_is_shown_only_where_it_can_be_replaced() -> None:
-    """It is no beginning that could stand above the answer."""
-    budget, edits = LocalBudget(), Bucket("edit", Window(2, 60.0))
-    posts = Draws("test", (Bucket("post", Window(80, 60.0)),), end=edits)
-    shown = [budget.take_at(float(number), posts, f"s{number}", Priority.STATUS).go for number in range(3)]
-    assert shown == [True, True, False]
-    assert budget.take_at(3.0, posts, "s3", Priority.FIRST).go
-
-
 @given(PRIORITIES, st.integers(0, 2000), RATES | WINDOWS)
 def test_what_is_spared_grows_as_the_priority_falls(priority: Priority, alive: int, quota: Rate | Window) -> None:
-    """final > first > stop and error > status > interim, and no answer alive is without a place for its end."""
+    """final > first > stop and error > status > late > interim, and no answer alive is without a place for its end."""
     most = quota.calls if isinstance(quota, Window) else quota.burst
     assert 0 <= spared(priority, alive, quota) <= most
     if isinstance(quota, Window):

@@ -27,7 +27,7 @@ DRAWS = [
 ]
 
 
-Ask = tuple[float, int, int, Priority, float]
+Ask = tuple[float, int, int, Priority, float, bool]
 ASKS = st.lists(
     st.tuples(
         st.floats(0, 4).map(lambda s: round(s, 3)),
@@ -35,6 +35,7 @@ ASKS = st.lists(
         st.integers(0, 12),
         st.sampled_from(Priority),
         st.sampled_from([math.inf, 3.0, 0.0]),
+        st.booleans(),
     ),
     max_size=60,
 )
@@ -52,7 +53,7 @@ def test_redis_decides_as_one_process_would(
         store, local, now = await Store.open(redis_url), LocalBudget(), 1_700_000_000.0
         await store.redis.flushall()
         closing, emptied = dict(refusals), dict(used_up)
-        for number, (pause, which, stream, priority, patience) in enumerate(asks):
+        for number, (pause, which, stream, priority, patience, apart) in enumerate(asks):
             now, draws = round(now + pause, 3), DRAWS[which]
             if number in closing:
                 first = draws.buckets[0]
@@ -64,16 +65,19 @@ def test_redis_decides_as_one_process_would(
                 state = keys.budget(draws.scope, last.name, "state")
                 await store.script("draw_used_up", [state], [str(emptied[number]), str(now), *module._quota(last)])
                 local.used_up_at(now, draws, last.name, emptied[number])
-            asked = module.draw_call(draws, f"s{stream}" if stream else "", priority, patience, str(now))
-            shared = await store.script("draw", *asked)
-            grant = local.take_at(now, draws, f"s{stream}" if stream else "", priority, patience_s=patience)
-            told = module.read_grant(shared, draws)
-            assert told.go == grant.go and (told.closure and told.closure.bucket) == (
-                grant.closure and grant.closure.bucket
+            asked = module.draw_call(
+                draws, f"s{stream}" if stream else "", priority, patience, apart=apart, now=str(now)
             )
+            shared = await store.script("draw", *asked)
+            name = f"s{stream}" if stream else ""
+            grant = local.take_at(now, draws, name, priority, patience_s=patience, apart=apart)
+            told = module.read_grant(shared, draws)
+            assert (told.go, told.promised) == (grant.go, grant.promised) and (
+                told.closure and told.closure.bucket
+            ) == (grant.closure and grant.closure.bucket)
             closed = [one.closure.seconds if one.closure else 0.0 for one in (told, grant)]
-            assert [told.wait_s, told.gap_s, told.end_s, closed[0]] == pytest.approx(
-                [grant.wait_s, grant.gap_s, grant.end_s, closed[1]], abs=1e-3
+            assert [told.wait_s, told.gap_s, closed[0]] == pytest.approx(
+                [grant.wait_s, grant.gap_s, closed[1]], abs=1e-3
             )
         await store.aclose()
 
@@ -122,7 +126,7 @@ async def test_answers_on_another_replica_widen_the_gap(store: Store, redis_url:
     for number in range(5):
         await there.take(draws, f"theirs{number}", Priority.FIRST)
     crowded = (await here.take(draws, "mine", Priority.INTERIM)).gap_s
-    assert crowded > 6 * alone and here.outlook(draws).gap_s == crowded
+    assert crowded > 6 * alone and here.gap_s(draws) == crowded
     await other_store.aclose()
 
 

@@ -33,6 +33,7 @@ def make_reply(
     shown: Sequence[MessageRef] = (),
     budget: RateBudget | None = None,
     again: bool = False,
+    key: str = "turn",
 ) -> Reply:
     async def posted(standing: Standing) -> None:
         if noted is not None:
@@ -42,7 +43,7 @@ def make_reply(
         surface,
         PLACEMENT,
         budget or LocalBudget(),
-        key="turn",
+        key=key,
         controls=Controls(stop="STOP"),
         posted=posted,
         standing=Standing(tuple(shown)),

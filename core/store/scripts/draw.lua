@@ -1,56 +1,70 @@
 -- Ask for one call on the rate budgets of a platform; the theory stands in core/replies/budget.py, which does the same.
--- KEYS  for each bucket four:  calls (sorted set: a call of the running window, by its time)
+-- KEYS  for each bucket five:  calls (sorted set: a call of the running window, by its time)
 --                              alive (sorted set: Replies, by the time until which they count)
+--                              apart (set: those of them whose end may come in a message of its own)
 --                              state (hash: tokens, at; closed; seq)
 --                              line (sorted set: '<priority>:<Reply>' of who waits, by the time he was told)
--- ARGV  1 name of the Reply, '' for none   2 priority, 0 (final) to 4 (interim)
---       3 for how long it would wait (s), '' for as long as need be   4 how steeply the gap grows
---       5 how long a Reply counts after a call (s)   6 how long a place in line is kept (s)
---       7 '1' if the last bucket is the one that the end of what is begun will draw on
---       8 now (s), '' for Redis's clock
+-- ARGV  1 name of the Reply, '' for none   2 priority, 0 (final) to 5 (interim)
+--       3 for how long it would wait (s), '' for as long as need be   4 '1' if its end may come in a message of its own
+--       5 how steeply the gap grows   6 how long a Reply counts after a call (s)
+--       7 how long a place in line is kept (s)   8 how soon places have to come back for the ends still to come (s)
+--       9 '1' if the last bucket is the one that the end of what is begun will draw on
+--       10 now (s), '' for Redis's clock
 --       then for each bucket three:  'window' or 'rate'   calls or burst   seconds or calls a second
--- Gives {'1' if the call may go and is accounted for, seconds to wait, fair gap (s), how long the end of one more answer
--- would wait (s), number of the bucket that the platform has closed for the longest time or '0', for how long (s)}.
+-- Gives {'1' if the call may go and is accounted for, seconds to wait, fair gap (s), '1' if the end of what is begun is
+-- promised a place in the same message, number of the bucket that the platform has closed for the longest time or '0',
+-- for how long (s)}.
 -- The clock is Redis's, the same for all replicas: theirs may differ by more than a window allows.
-local NEVER, ROUNDING, KEPT = -1, 1e-6, 600
-local INTERIM, FIRST, FINAL = 4, 1, 0
-local stream, priority, patience = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local steepness, counts, late = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local now = tonumber(ARGV[8])
+local NEVER, ROUNDING, KEPT, PARTS, FIXED = -1, 1e-6, 600, 5, 10
+local FINAL, FIRST, NOTICE, STATUS, LATE, INTERIM = 0, 1, 2, 3, 4, 5
+local stream, priority, patience, apart = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
+local steepness, counts, late, hope = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local now = tonumber(ARGV[10])
 if not now then
   local time = redis.call('TIME')
   now = time[1] + time[2] / 1000000
 end
 local place_in_line = priority .. ':' .. stream
-local ends_here = priority == FINAL or priority == 2
-local begins = priority == FIRST or priority == 3
+local ends_here = priority == FINAL or priority == NOTICE
 
 local function text(number)
   return string.format('%.6f', number)
 end
 
 local function spared(rank, alive, most, window)
-  if rank == 0 then return 0 end
-  if rank == 1 then return math.floor(most / 12) end
-  if rank == 2 then return math.floor(most / 8) end
-  if rank == 3 then return math.floor(most / 4) end
+  if rank == FINAL then return 0 end
+  if rank == FIRST then return math.floor(most / 12) end
+  if rank == NOTICE then return math.floor(most / 8) end
+  if rank == STATUS or rank == LATE then return math.floor(most / 4) end
   if window then return math.min(alive + 2, most - 1) end
   return math.min(alive, math.floor(most / 2))
 end
 
-local function count(b, until_)
-  if ends_here then
-    redis.call('ZREM', b.alive, stream)
-  elseif stream ~= '' then
-    redis.call('ZADD', b.alive, 'GT', text(until_), stream)
+local function is_alive(b)
+  return redis.call('ZSCORE', b.alive, stream) and true or false
+end
+
+local function is_apart(b)
+  return redis.call('SISMEMBER', b.apart, stream) == 1
+end
+
+local function count(b, its_end_is_apart)
+  if stream ~= '' then
+    redis.call('ZADD', b.alive, 'GT', text(now + counts), stream)
+    redis.call(its_end_is_apart and 'SADD' or 'SREM', b.apart, stream)
   end
 end
 
+local function ended(b)
+  redis.call('ZREM', b.alive, stream)
+  redis.call('SREM', b.apart, stream)
+end
+
 local function opened(number)
+  local key, arg = PARTS * (number - 1), FIXED + 3 * (number - 1)
   local b = {
-    calls = KEYS[4 * number - 3], alive = KEYS[4 * number - 2], state = KEYS[4 * number - 1], line = KEYS[4 * number],
-    window = ARGV[3 * number + 6] == 'window',
-    most = tonumber(ARGV[3 * number + 7]), per = tonumber(ARGV[3 * number + 8]),
+    calls = KEYS[key + 1], alive = KEYS[key + 2], apart = KEYS[key + 3], state = KEYS[key + 4], line = KEYS[key + 5],
+    window = ARGV[arg + 1] == 'window', most = tonumber(ARGV[arg + 2]), per = tonumber(ARGV[arg + 3]),
   }
   local known = redis.call('HMGET', b.state, 'closed', 'tokens', 'at')
   b.closed = tonumber(known[1] or NEVER)
@@ -64,13 +78,24 @@ local function opened(number)
     b.at = math.max(at, now)
     b.used = b.most - b.tokens
   end
-  redis.call('ZREMRANGEBYSCORE', b.alive, '-inf', text(now))
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', b.alive, '-inf', text(now))) do
+    redis.call('ZREM', b.alive, gone)
+    redis.call('SREM', b.apart, gone)
+  end
   redis.call('ZREMRANGEBYSCORE', b.line, '-inf', text(now - late))
   return b
 end
 
-local function open_to(b, rank)
-  return math.max(1, b.most - spared(rank, redis.call('ZCARD', b.alive), b.most, b.window))
+local function promised(b) -- how many answers can end nowhere but here
+  return redis.call('ZCARD', b.alive) - redis.call('SCARD', b.apart)
+end
+
+local function open_to(b, rank, its_end_is_apart)
+  local left = spared(rank, redis.call('ZCARD', b.alive), b.most, b.window)
+  if its_end_is_apart and (rank == FINAL or rank == NOTICE) then
+    return math.max(0, b.most - math.max(left, promised(b) + math.floor(b.most / 12)))
+  end
+  return math.max(1, b.most - left)
 end
 
 local function interval(b, rank)
@@ -101,39 +126,40 @@ local function back_at(b, missing, ahead) -- when that many places will have com
   return math.max(at, (ahead[last - b.used] or now) + b.per)
 end
 
-local function short_of(b, ahead) -- how many places are missing for the end of one more answer, behind all alive
-  return b.used + #ahead + redis.call('ZCARD', b.alive) + 1 - b.most
-end
-
-local function end_at(b)
-  local ahead = ahead_of(b, FINAL)
-  return back_at(b, short_of(b, ahead), ahead)
+local function lacks(b, ahead, more) -- how many places are missing for the ends that were promised, and so many more
+  return b.used + #ahead + promised(b) + more - b.most
 end
 
 local buckets, ending = {}, nil
-for number = 1, #KEYS / 4 do
+for number = 1, #KEYS / PARTS do
   buckets[number] = opened(number)
+  if ends_here then ended(buckets[number]) end
 end
-if ARGV[7] == '1' then ending = table.remove(buckets) end
+if ARGV[9] == '1' then ending = table.remove(buckets) end
 
 local at, waited = now, false
 for _, b in ipairs(buckets) do
-  count(b, now + counts)
+  if not ends_here and not (ending and is_alive(ending)) then count(b, apart and not ending) end
   waited = redis.call('ZSCORE', b.line, place_in_line) and true or false
   for rank = FINAL, INTERIM do
     redis.call('ZREM', b.line, rank .. ':' .. stream)
   end
   local ahead = waited and {} or ahead_of(b, priority)
-  b.opens = back_at(b, b.used + #ahead + 1 - open_to(b, priority), ahead)
+  b.opens = back_at(b, b.used + #ahead + 1 - open_to(b, priority, apart), ahead)
 end
-if ending and begins and not redis.call('ZSCORE', ending.alive, stream) then -- its end needs a place as well
+local has_promise = true
+if ending and not ends_here and (is_apart(ending) or not is_alive(ending)) then
+  local finals = ahead_of(ending, FINAL)
+  local promise_at = math.max(now, back_at(ending, lacks(ending, finals, 1), finals) - hope)
+  has_promise = promise_at <= now + ROUNDING
   local widest = buckets[#buckets]
-  local room = end_at(ending)
-  if priority == FIRST then -- its end may be a message of its own
-    local ahead = waited and {} or ahead_of(widest, FIRST)
-    local missing = math.max(0, short_of(ending, ahead_of(ending, FINAL)))
-    room = math.min(room, back_at(widest, widest.used + #ahead + 1 + missing - open_to(widest, FIRST), ahead))
-  end
+  local free = math.max(0, -lacks(ending, finals, has_promise and 1 or 0))
+  local hopeful = redis.call('SCARD', ending.apart) - (is_apart(ending) and 1 or 0) + (has_promise and 0 or 1)
+  local unbegun = redis.call('ZCARD', widest.alive) - (is_alive(widest) and 1 or 0)
+  local ahead = waited and {} or ahead_of(widest, priority)
+  local places = widest.used + #ahead + 1 + math.max(0, hopeful - free) + unbegun
+  local room = back_at(widest, places - open_to(widest, priority), ahead) - hope
+  if not has_promise and not apart then room = math.max(room, promise_at) end
   widest.opens = math.max(widest.opens, room)
 end
 for _, b in ipairs(buckets) do
@@ -151,6 +177,7 @@ for place, b in ipairs(buckets) do
     else
       b.tokens = b.tokens - 1
     end
+    if ending then ended(b) elseif priority == INTERIM then redis.call('SREM', b.apart, stream) end
   elseif b.opens > now + ROUNDING and stream ~= '' and (not patience or wait <= patience) then
     redis.call('ZADD', b.line, text(at), place_in_line)
   end
@@ -161,9 +188,9 @@ for place, b in ipairs(buckets) do
     number, closed = place, b.closed - now
   end
 end
-if go and ending then count(ending, now + counts) end
+if go and ending and not ends_here then count(ending, not has_promise) end
 
-local gap, ends = 0, 0
+local gap = 0
 for _, b in ipairs(ending and {ending} or buckets) do
   local mine, between = open_to(b, INTERIM), interval(b, INTERIM)
   local alive = redis.call('ZCARD', b.alive)
@@ -175,7 +202,6 @@ for _, b in ipairs(ending and {ending} or buckets) do
     local stretch = frees_in / (mine - b.used) / between
     gap = math.max(gap, math.min(even * (stretch < 3 and stretch ^ 3 / 9 or stretch), frees_in))
   end
-  ends = math.max(ends, end_at(b) - now)
 end
 if ending then buckets[#buckets + 1] = ending end
 for _, b in ipairs(buckets) do
@@ -185,7 +211,8 @@ for _, b in ipairs(buckets) do
   local kept = math.ceil(math.max(KEPT, b.closed - now + KEPT, 2 * gap + wait + counts))
   redis.call('EXPIRE', b.calls, kept)
   redis.call('EXPIRE', b.alive, kept)
+  redis.call('EXPIRE', b.apart, kept)
   redis.call('EXPIRE', b.state, kept)
   redis.call('EXPIRE', b.line, kept)
 end
-return {go and '1' or '0', text(wait), text(gap), text(ends), tostring(number), text(closed)}
+return {go and '1' or '0', text(wait), text(gap), has_promise and '1' or '0', tostring(number), text(closed)}
