@@ -79,6 +79,7 @@ class DiscordSurface:
         """Our id among the authors of messages; whoever opens the connection knows it."""
         self._places: OrderedDict[str, _Spot] = OrderedDict()
         self._filled: OrderedDict[str, str] = OrderedDict()
+        self._posted_beside: OrderedDict[str, str] = OrderedDict()  # answers to `/ask` that go on in posts of the bot's
         self._dead_tokens: OrderedDict[str, str] = OrderedDict()
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._calls: set[asyncio.Task[object]] = set()
@@ -92,13 +93,14 @@ class DiscordSurface:
         return MANUAL
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
-        """A channel's own budget, and the bot's; what goes by an interaction's token draws on that one's alone."""
-        origin = decode(placement.origin)
-        by_token = isinstance(origin, Asked) and origin.token_lives(self._now())
-        spot = self._places.get(placement.thread_id)
-        channel = spot.channel if spot else channel_of(placement.thread_id)
-        interaction = origin.message if isinstance(origin, Asked) and by_token else ""
-        return draws(operation, channel, self._rest.learned, interaction)
+        """A channel's own budget, and the bot's; what goes by an interaction's token draws on that one's alone, until an
+        answer needs more messages than that can fill."""
+        origin, learned = decode(placement.origin), self._rest.learned
+        if not isinstance(origin, Asked):
+            spot = self._places.get(placement.thread_id)
+            return draws(operation, spot.channel if spot else channel_of(placement.thread_id), learned)
+        by_token = origin.token_lives(self._now()) and origin.message not in self._posted_beside
+        return draws(operation, origin.channel, learned, origin.message if by_token else "")
 
     async def open(self, placement: Placement) -> None:
         if not isinstance(decode(placement.origin), Asked):
@@ -146,12 +148,14 @@ class DiscordSurface:
             if answer is None:
                 raise PlacementGone("the interaction's token has run out")
             return MessageRef(origin.channel, text_of(answer, "id"))
+        asked = self.draws("post", placement)
         spot = await self._spot(placement)
         body |= {"nonce": key, "enforce_nonce": True}
         if spot.reply_to is not None:
             body["message_reference"] = {"message_id": spot.reply_to, "fail_if_not_exists": False}
         path = "/channels/{channel}/messages"
-        answer = await self._rest.call("POST", path, body, file=sent, asking=GIVEN, channel=spot.channel)
+        asking = GIVEN if _covers(asked, "post", spot.channel) else MATTERS
+        answer = await self._rest.call("POST", path, body, file=sent, asking=asking, channel=spot.channel)
         return MessageRef(spot.channel, text_of(answer, "id"))
 
     async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
@@ -289,7 +293,10 @@ class DiscordSurface:
         return _Spot(start.anchor)
 
     async def _typing(self, placement: Placement) -> None:
+        asked = self.draws("status", placement)
         spot = await self._spot(placement)
+        if not _covers(asked, "typing", spot.channel):
+            return  # it is not the place that was thought of, and a status is not worth another question
         await self._rest.call("POST", "/channels/{channel}/typing", asking=GIVEN, channel=spot.channel)
 
     async def _post(self, placement: Placement, segment: Segment, key: str) -> MessageRef:
@@ -298,9 +305,12 @@ class DiscordSurface:
             ref = await self._answer(origin, segment, key)
             if ref is not None:
                 return ref
+        asked = self.draws("post", placement)
         spot = await self._spot(placement)
+        if isinstance(origin, Asked):
+            _remember(self._posted_beside, origin.message, "")
         try:
-            return await self._create(spot, body_of(segment), key)
+            return await self._create(spot, body_of(segment), key, given=_covers(asked, "post", spot.channel))
         except ApiError as exc:
             if not isinstance(origin, ThreadStart) or spot.reply_to is not None:
                 raise
@@ -335,7 +345,8 @@ class DiscordSurface:
         asked = _asked(placement, ref)
         if asked and await self._by_token(asked, "PATCH", "/messages/{message}", body, message=ref.message):
             return
-        await self._awake(ref.channel, lambda first: self._patch(ref, body, given=first))
+        given = _covers(self.draws("edit", placement), "edit", ref.channel)
+        await self._awake(ref.channel, lambda first: self._patch(ref, body, given=given and first))
 
     async def _awake(self, channel: str, call: Callable[[bool], Awaitable[T]]) -> T:
         """Make a call that an archived thread refuses; it is opened again, if we may, and the call made anew. `call`
@@ -374,7 +385,7 @@ class DiscordSurface:
             await self._rest.call(
                 "DELETE",
                 "/channels/{channel}/messages/{message}",
-                asking=GIVEN,
+                asking=GIVEN if _covers(self.draws("delete", placement), "delete", ref.channel) else MATTERS,
                 channel=ref.channel,
                 message=ref.message,
             )
@@ -488,6 +499,11 @@ def _asked(placement: Placement, ref: MessageRef) -> Asked | None:
     if not isinstance(origin, Asked) or (origin.bot_may_post and ref.message != origin.message):
         return None
     return origin
+
+
+def _covers(asked: Draws, kind: str, channel: str) -> bool:
+    """Whether a place on `asked` is one for a call of that kind by the bot in `channel`."""
+    return asked.buckets[0].name == f"{channel}:{kind}"
 
 
 def _beside(placement: Placement, ref: MessageRef) -> _Spot:

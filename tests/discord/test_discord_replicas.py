@@ -115,6 +115,21 @@ async def test_a_thread_that_is_refused_to_one_is_not_asked_for_by_the_other(
     assert await gives(there.budget, posts) is not worldwide
 
 
+async def test_answers_that_get_no_thread_share_the_posts_of_the_channel(redis_url: str, store: Store) -> None:
+    """Each has a place for a post in a thread of its own, and needs one in the channel where all of them go."""
+    async with (
+        DiscordEmulator(limits=Limits().faster(5)).running() as discord,
+        replica(discord, redis_url) as here,
+        replica(discord, redis_url) as there,
+    ):
+        discord.fail_next("POST /channels/*/messages/*/threads", code=50013, times=None)
+        places = [await asked(discord, number) for number in range(6)]
+        posting = ((here, there)[n % 2].surface.post(place, Segment("hi"), f"k{n}") for n, place in enumerate(places))
+        await asyncio.gather(*posting)
+        assert len([m for m in discord.messages("general") if m.content == "hi"]) == 6
+        assert not discord.rate_limited
+
+
 async def test_an_answer_waits_for_its_thread_and_comes(discord: DiscordEmulator, two: tuple[Replica, Replica]) -> None:
     """One that is refused for a moment is worth waiting for."""
     here, _ = two

@@ -272,6 +272,18 @@ async def test_what_goes_by_an_interaction_draws_on_that_alone(surface: DiscordS
     assert [bucket.name for bucket in surface.draws("edit", IN_THREAD).buckets] == ["30:edit", "global"]
 
 
+async def test_an_answer_to_ask_that_goes_on_in_posts_draws_on_those_of_the_channel(
+    surface: DiscordSurface, wire: Wire
+) -> None:
+    """They are the bot's own, without the interaction's token."""
+    wire.on("GET /webhooks/901/tok/messages/@original", answer(200, {"id": "66", "flags": 1 << 7}))
+    await surface.post(asked(), Segment("one"), "k0")
+    assert surface.draws("edit", asked()).buckets[0].name == "interaction:66"
+    await surface.post(asked(), Segment("two"), "k1")
+    assert [call.path for call in wire.calls if call.method == "POST"] == ["/channels/20/messages"]
+    assert [bucket.name for bucket in surface.draws("edit", asked()).buckets] == ["20:edit", "global"]
+
+
 async def test_too_many_invalid_requests_silence_the_process(
     surface: DiscordSurface, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +294,7 @@ async def test_too_many_invalid_requests_silence_the_process(
         with pytest.raises(NotPermitted):
             await surface.edit(IN_THREAD, MessageRef("30", "5"), Segment("hi"))
     with pytest.raises(RateLimited) as caught:
-        await surface.edit(IN_THREAD, MessageRef("31", "5"), Segment("hi"))
+        await surface.edit(IN_THREAD, MessageRef("30", "6"), Segment("hi"))
     assert 590 < caught.value.retry_after_s <= 600 and caught.value.bucket == "global"
     assert len(wire.calls) == 4
 
