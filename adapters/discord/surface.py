@@ -93,8 +93,8 @@ class DiscordSurface:
         return MANUAL
 
     def draws(self, operation: Operation, placement: Placement) -> Draws:
-        """A channel's own budget, and the bot's; what goes by an interaction's token draws on that one's alone, until an
-        answer needs more messages than that can fill."""
+        """A channel's own budget, and the bot's; what goes by an interaction's token draws on that one's alone, until
+        an answer needs more messages than that can fill."""
         origin, learned = decode(placement.origin), self._rest.learned
         if not isinstance(origin, Asked):
             spot = self._places.get(placement.thread_id)
