@@ -13,7 +13,7 @@ import yarl
 from adapters.discord._errors import ApiError, to_surface_error
 from adapters.discord._gateway import bad_token, intents, no_message_content
 from adapters.discord._rest import Json, Rest, is_object, text_of
-from core.chat import ConfigError, SurfaceError
+from core.chat import ConfigError, RateLimited, SurfaceError
 from core.chat.starting import insistently
 
 _MESSAGE_CONTENT: Final = 1 << 18 | 1 << 19
@@ -49,6 +49,8 @@ async def check_account(rest: Rest, api_url: str, token: str, *, listens: bool =
         if exc.status == 401:
             raise bad_token() from exc
         raise _wrong_address(api_url, f"answers with HTTP {exc.status}") from exc
+    except RateLimited as exc:
+        raise _wrong_address(api_url, f"asks to be left alone for {exc.retry_after_s:.0f} s") from exc
     except SurfaceError as exc:
         raise _wrong_address(api_url, f"does not answer as Discord does ({exc})") from exc
     flags = application.get("flags")

@@ -125,6 +125,9 @@ def _refused(setting: str, remedy: str, error: Exception, settings: SlackSetting
     code = code_of(error)
     if code in _WRONG_TOKEN:
         return ConfigError(setting, _WRONG_TOKEN[code], remedy)
+    if isinstance(limited := surface_error("", error), RateLimited):
+        wait = f"{settings.api_url} asks to be left alone for {limited.retry_after_s:.0f} s."
+        return ConfigError("SLACK_API_URL", wait, "Start again then.")
     if code and status_of(error) == 200:
         return ConfigError(setting, f"Slack says {code}.", remedy)
     return ConfigError("SLACK_API_URL", f"{settings.api_url} does not answer as Slack does: {code or reason(error)}.")

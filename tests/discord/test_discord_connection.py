@@ -155,6 +155,16 @@ async def test_what_may_pass_does_not_end_the_start(
     assert {record.call for record in caplog.records if record.getMessage() == "start.call_failed"} == {route}
 
 
+async def test_a_platform_that_wants_to_be_left_alone_for_long_is_not_waited_for(emulator: DiscordEmulator) -> None:
+    """Somebody should be told; an address that is blocked is blocked for minutes."""
+    emulator.fail_next("GET /users/@me", retry_after=600.0)
+    adapter = DiscordAdapter(DiscordSettings(emulator.bot_token, emulator.api_url))
+    with pytest.raises(ConfigError, match="asks to be left alone for 600 s"):
+        await adapter.open()
+    await adapter.aclose()
+    assert len(emulator.calls("GET /users/@me")) == 1
+
+
 async def test_an_address_that_is_not_discord_is_named_at_the_start(emulator: DiscordEmulator, quick: None) -> None:
     """Nobody there, or somebody else."""
     page = web.Application()

@@ -126,7 +126,7 @@ async def test_a_clear_no_ends_the_start_at_once(settings: SlackSettings, emulat
     assert len(emulator.calls("auth.test")) == 1
     emulator.set_token_state("active")
     emulator.fail_next("auth.test", status=429, retry_after=3600)
-    assert "ratelimited" in str(await refusal(settings))
+    assert "asks to be left alone for 3600 s" in str(await refusal(settings))
     assert len(emulator.calls("auth.test")) == 2
 
 

@@ -145,7 +145,7 @@ async def test_a_refused_search_closes_no_budget_but_its_own(
     (place,) = await questions(emulator, 1)
     emulator.fail_next("chat.startStream", error="channel_type_not_supported")
     emulator.fail_next("chat.postMessage", after_effect=True)
-    emulator.fail_next("conversations.replies", status=429, retry_after=2)
+    emulator.fail_next("conversations.replies", status=429, retry_after=1)
     reply = here.reply(place, "turn")
     running = asyncio.create_task(reply.run())
     reply.show(Draft("An answer", final=True))
