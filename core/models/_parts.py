@@ -101,15 +101,16 @@ class ResponseParts:
 
     def text(self, content: str) -> ModelResponseStreamEvent:
         """More text. Text that follows text belongs to the same part."""
+        if self._piece is not None:
+            self._pieces.append(content)
+            return self._piece
         last = self._parts[-1] if self._parts else None
         if type(last) is _Text:
-            last.content.fragments.append(content)
-            if (piece := self._piece) is not None:
-                self._pieces.append(content)
-                return piece
             event = PartDeltaEvent(last.index, TextPartDelta(content))
             if self.merges:
                 self._piece, self._pieces = event, [content]
+            else:
+                last.content.fragments.append(content)
             return event
         self.settle()
         new = _Text(len(self._parts), _Growing([content]))
@@ -119,8 +120,12 @@ class ResponseParts:
     def settle(self) -> None:
         """The event of the last text is whole: it can be given away, and text from here on is another one."""
         if self._piece is not None:
-            self._piece.delta = TextPartDelta("".join(self._pieces))
-            self._piece = None
+            text = "".join(self._pieces)
+            self._piece.delta = TextPartDelta(text)
+            self._piece, self._pieces = None, []
+            last = self._parts[-1]
+            assert isinstance(last, _Text)  # another part would have settled it
+            last.content.fragments.append(text)  # one piece of it, not each: they weigh more than what they say
 
     def thinking(
         self, content: str | None = None, signature: str | None = None, *, new: bool = False
@@ -206,6 +211,7 @@ class ResponseParts:
 
     def parts(self) -> list[ModelResponsePart]:
         """What there is so far; a call without a name is not there yet."""
+        self.settle()
         return [part.part() for part in self._parts if not isinstance(part, _Call) or part.announced]
 
     @cached_property
