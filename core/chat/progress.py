@@ -41,7 +41,7 @@ class Progress:
     with_files: RunResponse | None = field(default=None, repr=False)
     with_references: RunResponse | None = field(default=None, repr=False)
     _text: list[str] = field(default_factory=list)
-    _body: list[str] = field(default_factory=list)
+    _body: list[str] | None = None  # where it differs from the text
     _thought: str = ""
     _before_thought: str = ""
 
@@ -51,12 +51,12 @@ class Progress:
 
     @property
     def body(self) -> str:
-        return _joined(self._body)
+        return _joined(self._text if self._body is None else self._body)
 
     @property
     def has_body(self) -> bool:
         """The same as `bool(body)`, for each of thousands of Deltas."""
-        return bool(self._body)
+        return bool(self._text if self._body is None else self._body)
 
     def apply(self, event: RunResponse, now: float) -> bool:
         """Take `event` in; True if what people should see has changed."""
@@ -100,6 +100,8 @@ class Progress:
             return
         self._text.append(text)
         self.status = ""
+        if self._body is None:
+            return
         if self._thought:
             self._thought = ""
             self._body.append("\n\n")

@@ -109,6 +109,16 @@ def _most(text: str, markup: str, per_line: int) -> int:
     return 2 * size if "://" in text or "<" in text else size  # an address may be written twice, as words and address
 
 
+def _after(parts: Sequence[Part], text: str) -> str | None:
+    """What follows `parts` in `text`, None if it does not begin with them."""
+    at = 0
+    for part in parts:
+        if not text.startswith(part.body, at):
+            return None
+        at += len(part.body)
+    return text[at:]
+
+
 class Splitter:
     """Splits one growing text again and again; full parts are remembered, so that the cost is that of the last part.
 
@@ -122,19 +132,17 @@ class Splitter:
         self._limit = limit
         self._measure = measure
         self._full: list[Part] = []
-        self._full_text = ""
         self._carried = _NOTHING
         self._tally = _Tally(measure)
 
     def split(self, text: str) -> list[Part]:
         """Cut `text`; "" gives []. Cheapest when `text` begins with what was given before."""
-        if not text.startswith(self._full_text):
-            self._full, self._full_text, self._carried = [], "", _NOTHING
-        rest = text[len(self._full_text) :]
+        rest = _after(self._full, text)
+        if rest is None:
+            self._full, self._carried, rest = [], _NOTHING, text
         while rest and not self._fits(rest):
             part = self._part(rest[: self._cut(rest)])
             self._full.append(part)
-            self._full_text += part.body
             self._carried = self._carried_after(part)
             rest = rest[len(part.body) :]
         return [*self._full, self._part(rest)] if rest else list(self._full)
@@ -143,7 +151,7 @@ class Splitter:
         """Let `parts`, which a beginning of the text was split into, stay as they are: what follows will be in the next
         one. Split anew it might be cut in another place, as more of it is known now."""
         if parts:
-            self._full, self._full_text = list(parts), "".join(part.body for part in parts)
+            self._full = list(parts)
             self._carried = self._carried_after(parts[-1])
 
     def _part(self, body: str) -> Part:
