@@ -11,7 +11,8 @@ count. What asks for a place may take 46 in the busiest second (10 and 36), so t
 second in a process and without asking: in a crowd not everybody is seen to type.
 
 Threads are opened 50 times in five minutes in one channel, as bots have met it; Discord publishes no number for this or
-any other route and asks clients to read the headers. What none has told yet is taken for as small as a post's budget.
+any other route and asks clients to read the headers. Of what none has told yet ten calls go at once and two a second;
+`Remaining` keeps us from going too far.
 
 Who asks: a Reply for its posts, edits and deletions, before it makes them. Every other call of the bot asks in `Rest`,
 on a budget of its route and place and the global one. Without asking go typing (see above), calls with an interaction's
@@ -42,9 +43,9 @@ GLOBAL = "global"
 _GLOBAL = Bucket(GLOBAL, Rate(burst=10, per_s=36))
 EVERYTHING: Final = Draws(SCOPE, (_GLOBAL,))
 INVALID: Final = Draws(SCOPE, (Bucket("invalid", Window(5000, 600.0)),))
-_TOLD: Final[Mapping[str, tuple[int, float]]] = {"thread": (50, 300.0)}
+_TOLD: Final[Mapping[str, tuple[int, float]]] = {"post": (5, 5.0), "edit": (5, 5.0), "thread": (50, 300.0)}
 """By kind of call: how many calls go at once, and in how many seconds they come back."""
-_TOLD_FIRST: Final = (5, 5.0)
+_UNTOLD: Final = (10, 5.0)
 _SHARE = 0.99
 _MARGIN = 0.3
 _FIXED: Final[Mapping[str, Rate]] = {"delete": Rate(4.7, 0.99), "typing": Rate(4.7, 0.99)}
@@ -68,7 +69,7 @@ class Learned:
 
     def heed(self, route: str, headers: Mapping[str, str]) -> None:
         kind, told = _kind(route), headers.get("X-RateLimit-Limit", "")
-        known = self._told.get(kind, _TOLD.get(kind, _TOLD_FIRST)[0])
+        known = self._told.get(kind, _TOLD.get(kind, _UNTOLD)[0])
         if not told.isdecimal() or not int(told) or int(told) == known:
             return
         self._told[kind] = int(told)
@@ -76,7 +77,7 @@ class Learned:
         log.info("discord.limit.learned", extra={"operation": kind, "calls": told, "bucket": bucket})
 
     def rate(self, kind: str) -> Rate:
-        calls, seconds = _TOLD.get(kind, _TOLD_FIRST)
+        calls, seconds = _TOLD.get(kind, _UNTOLD)
         told = self._told.get(kind, calls)
         return Rate(max(1.0, told - _MARGIN), _SHARE * told / seconds)
 

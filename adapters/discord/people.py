@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.discord._errors import ApiError
-from adapters.discord._rest import COURTESY, Rest
+from adapters.discord._rest import Rest
 from core.chat import SurfaceError
 
 _KEPT = 1000
@@ -30,9 +30,9 @@ class People:
 
     async def _ask(self, parts: list[str]) -> str:
         if len(parts) == 2:
-            user = await self._rest.call("GET", "/users/{user}", asking=COURTESY, user=parts[1])
+            user = await self._rest.call("GET", "/users/{user}", user=parts[1])
             return str(user.get("global_name") or user.get("username") or "")
         if parts[1] == "@me":
             return "direct message"
-        channel = await self._rest.call("GET", "/channels/{channel}", asking=COURTESY, channel=parts[-1])
+        channel = await self._rest.call("GET", "/channels/{channel}", channel=parts[-1])
         return f"#{channel['name']}" if channel.get("name") else ""
