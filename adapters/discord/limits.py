@@ -7,7 +7,7 @@ tell, and we stay a little below it: `Remaining` does not reach 0 while an answe
 burst last for the better part of an answer of 20 s; quicker ones would leave its end a second apart.
 
 Over all routes a bot has 50 requests a second ("Rate Limits", global); calls that carry an interaction token do not
-count. What asks for a place may take 46 in the busiest second (10 and 36), so that typing finds room, with up to four a
+count. What asks for a place may take 46 in the busiest second (5 and 41), so that typing finds room, with up to four a
 second in a process and without asking: in a crowd not everybody is seen to type.
 
 Threads are opened 50 times in five minutes in one channel, as bots have met it; Discord publishes no number for this or
@@ -40,7 +40,7 @@ LIMITS = Limits(segment=LIMIT, measure=measure, min_gap_s=0.75, status_every_s=8
 SCOPE = "discord"
 GLOBAL = "global"
 
-_GLOBAL = Bucket(GLOBAL, Rate(burst=10, per_s=36))
+_GLOBAL = Bucket(GLOBAL, Rate(burst=5, per_s=41))
 EVERYTHING: Final = Draws(SCOPE, (_GLOBAL,))
 INVALID: Final = Draws(SCOPE, (Bucket("invalid", Window(5000, 600.0)),))
 _TOLD: Final[Mapping[str, tuple[int, float]]] = {"post": (5, 5.0), "edit": (5, 5.0), "thread": (50, 300.0)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from core.replies.budget import ALIVE_S, ENDS, HOPE_S, LATE_S, ROUNDING, STEEPNESS, Heard, Priority
+from core.replies.budget import ALIVE_S, ENDS, FIRST_TEXTS, HOPE_S, LATE_S, ROUNDING, STEEPNESS, Heard, Priority
 from core.replies.surface import Rate, Window
 
 
@@ -16,11 +16,11 @@ def spared(priority: Priority, alive: int, quota: Rate | Window) -> float:
         case Priority.FINAL:
             return 0
         case Priority.FIRST:
-            return most // 12
+            return most // 12 if isinstance(quota, Window) else most // 4
         case Priority.NOTICE:
-            return most // 8
+            return most // 8 if isinstance(quota, Window) else most // 4
         case Priority.STATUS | Priority.LATE:
-            return most // 4
+            return most // 4 if isinstance(quota, Window) else most // 3
         case _:
             return min(alive + 2, most - 1) if isinstance(quota, Window) else min(alive, most // 2)
 
@@ -113,8 +113,7 @@ class Account:
         """When the next call of that priority fits, `now` if it does already. Takes `stream` out of the line."""
         waited = self.has_told(stream, priority)
         self.line.pop(stream, None)
-        ahead = [] if waited else self._ahead(priority)
-        return self._back_at(self._used() + len(ahead) + 1 - self._open_to(priority, apart=apart), ahead, now)
+        return self._turn_at(self._used() + 1 - self._open_to(priority, apart=apart), priority, now, waited=waited)
 
     def spend(self, now: float) -> None:
         if isinstance(self.quota, Window):
@@ -138,15 +137,23 @@ class Account:
 
     def promise_at(self, now: float) -> float:
         """When the end of one answer more can be promised a place."""
-        return self._hoped_for(self.lacks(1), self._ahead(Priority.FINAL), now)
+        return max(now, self._back_at(self.lacks(1), self._ahead(Priority.FINAL), now) - HOPE_S)
 
     def room_at(self, ends: float, priority: Priority, now: float, *, waited: bool) -> float:
         """When a call of that priority leaves places for `ends` that are still to come. waited: it stands in line."""
-        ahead = [] if waited else self._ahead(priority)
-        return self._hoped_for(self._used() + len(ahead) + 1 + ends - self._open_to(priority), ahead, now)
+        missing = self._used() + 1 + ends - self._open_to(priority)
+        return self._turn_at(missing, priority, now, waited=waited, hope_s=HOPE_S)
 
-    def _hoped_for(self, missing: float, ahead: list[float], now: float) -> float:
-        return max(now, self._back_at(missing, ahead, now) - HOPE_S)
+    def _turn_at(self, missing: float, priority: Priority, now: float, *, waited: bool, hope_s: float = 0.0) -> float:
+        """When `missing` places will have come back besides those of who is ahead. Who `waited` has nobody ahead of
+        him; but a first text whose place an end has taken stands in line anew, or all of them would come again with
+        every place."""
+        if waited:
+            at = max(now, self._back_at(missing, [], now) - hope_s)
+            if at <= now + ROUNDING or priority not in FIRST_TEXTS:
+                return at
+        ahead = self._ahead(priority)
+        return max(now, self._back_at(missing + len(ahead), ahead, now) - hope_s)
 
     def has_promised(self, stream: str) -> bool:
         """Whether the end of that answer has a place here that nobody else may take."""

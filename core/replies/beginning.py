@@ -45,8 +45,9 @@ class Beginning:
         self._offer = self._sent = self._left = LeftOff()  # what may be shown, what was sent last, and what stands
         self._ended_apart = False
         self._no_promise_until = -math.inf
+        self._fresh_until: float | None = None
 
-    def first_ask(self, priority: Priority, draft: Draft, draws: Draws) -> Ask:
+    def first_ask(self, priority: Priority, draft: Draft, draws: Draws, now: float) -> Ask:
         """Ask to show the first text, by a call that draws on `draws`."""
         if draws.end is not None:
             self._offer = self._layout.left_off(draft)
@@ -54,7 +55,8 @@ class Beginning:
                 return Ask(priority, 0.0, otherwise="wait for a sentence")
         apart = draws.end is not None
         if priority is Priority.FIRST:
-            return Ask(priority, FRESH_S, apart, "give way")
+            self._fresh_until = self._fresh_until or now + FRESH_S
+            return Ask(priority, max(0.0, self._fresh_until - now), apart, "give way")
         return Ask(priority, apart=apart)
 
     def next_ask(self, priority: Priority, draft: Draft, shown: Sequence[Shown]) -> Ask:

@@ -19,7 +19,7 @@ counted by their calls; one that makes none for a while, or whose process has di
 *Who waits, waits in line.* A call that finds no place is told when there will be one: what has been told to others
 before, of its own and of every higher priority, counts as calls that have been made at those times. When it comes back
 at that time it need not stand in line again. So no answer starves, the one that was shown longest ago goes first, and
-nobody polls.
+nobody polls. (A first text whose place was taken by an end stands in line anew.)
 
 *What a living answer will still cost.* Its end needs one call: a post, if nothing of it is shown yet; an edit, if it
 was begun, on a budget that may be much narrower (`Draws.end`); one or the other, if it was left off where it can stay

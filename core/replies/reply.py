@@ -262,7 +262,7 @@ class Reply:
         """What to ask of the budget for `step`."""
         priority = self._priority()
         if priority in FIRST_TEXTS and not self._shown:
-            return self._beginning.first_ask(priority, self._draft, self._draws(step.operation))
+            return self._beginning.first_ask(priority, self._draft, self._draws(step.operation), self._now())
         return (
             self._beginning.next_ask(priority, self._draft, self._shown) if step.operation == "edit" else Ask(priority)
         )

@@ -205,6 +205,32 @@ def test_who_will_not_wait_for_as_long_takes_no_place_in_line() -> None:
     assert budget.take_at(3.0, draws, "s2", Priority.FINAL).wait_s == pytest.approx(117.0)
 
 
+def test_first_texts_do_not_all_come_back_with_every_place_that_ends_take_from_them() -> None:
+    """Ends take all there is for a minute, and a hundred answers wait: that must not become a storm of questions."""
+    budget, draws, asked = LocalBudget(), on(Rate(5, 5)), 0
+    back = {f"late{number}": 0.0 for number in range(100)}
+    ends = iter([tenth / 10 for tenth in range(600)])
+    end = next(ends)
+    while (now := min(end, *back.values())) < 59:
+        if end == now:
+            budget.take_at(now, draws, f"end{now}", Priority.FINAL, patience_s=0.0)
+            end = next(ends)
+        for name in [name for name, told in back.items() if told == now]:
+            grant = budget.take_at(now, draws, name, Priority.LATE)
+            asked += 1
+            back[name] = now + (grant.wait_s or 60.0)
+    assert asked < 1000, "no more often than places come back, beside what each asks once"
+
+
+@pytest.mark.parametrize("quota", [Rate(5, 41), Rate(4.7, 0.99), Window(49, 60.5)])
+def test_beginnings_leave_a_place_for_an_end(quota: Rate | Window) -> None:
+    """In a crowd on Discord ends came half a second late: first texts took each place as soon as it came back."""
+    budget, draws = LocalBudget(), on(quota)
+    while budget.take_at(0.0, draws, "", Priority.FIRST, patience_s=0.0).go:
+        pass
+    assert budget.take_at(0.0, draws, "end", Priority.FINAL).go
+
+
 def test_a_place_in_line_is_not_kept_for_who_does_not_come() -> None:
     """His process has died, and who comes after him need not be behind him."""
     budget, draws = LocalBudget(), on(Window(1, 60.0))

@@ -33,9 +33,9 @@ end
 
 local function spared(rank, alive, most, window)
   if rank == FINAL then return 0 end
-  if rank == FIRST then return math.floor(most / 12) end
-  if rank == NOTICE then return math.floor(most / 8) end
-  if rank == STATUS or rank == LATE then return math.floor(most / 4) end
+  if rank == FIRST then return math.floor(most / (window and 12 or 4)) end
+  if rank == NOTICE then return math.floor(most / (window and 8 or 4)) end
+  if rank == STATUS or rank == LATE then return math.floor(most / (window and 4 or 3)) end
   if window then return math.min(alive + 2, most - 1) end
   return math.min(alive, math.floor(most / 2))
 end
@@ -93,7 +93,7 @@ end
 local function open_to(b, rank, its_end_is_apart)
   local left = spared(rank, redis.call('ZCARD', b.alive), b.most, b.window)
   if its_end_is_apart and (rank == FINAL or rank == NOTICE) then
-    return math.max(0, b.most - math.max(left, promised(b) + math.floor(b.most / 12)))
+    return math.max(0, b.most - math.max(left, promised(b) + spared(FIRST, 0, b.most, b.window)))
   end
   return math.max(1, b.most - left)
 end
@@ -126,6 +126,17 @@ local function back_at(b, missing, ahead) -- when that many places will have com
   return math.max(at, (ahead[last - b.used] or now) + b.per)
 end
 
+-- When so many places will have come back besides those of who is ahead. Who has waited has nobody ahead of him; but a
+-- first text whose place an end has taken stands in line anew, or all of them would come again with every place.
+local function turn_at(b, missing, waited, hoped)
+  if waited then
+    local at = math.max(now, back_at(b, missing, {}) - hoped)
+    if at <= now + ROUNDING or (priority ~= FIRST and priority ~= LATE) then return at end
+  end
+  local ahead = ahead_of(b, priority)
+  return math.max(now, back_at(b, missing + #ahead, ahead) - hoped)
+end
+
 local function lacks(b, ahead, more) -- how many places are missing for the ends that were promised, and so many more
   return b.used + #ahead + promised(b) + more - b.most
 end
@@ -144,8 +155,7 @@ for _, b in ipairs(buckets) do
   for rank = FINAL, INTERIM do
     redis.call('ZREM', b.line, rank .. ':' .. stream)
   end
-  local ahead = waited and {} or ahead_of(b, priority)
-  b.opens = back_at(b, b.used + #ahead + 1 - open_to(b, priority, apart), ahead)
+  b.opens = turn_at(b, b.used + 1 - open_to(b, priority, apart), waited, 0)
 end
 local has_promise = true
 if ending and not ends_here and (is_apart(ending) or not is_alive(ending)) then
@@ -156,9 +166,8 @@ if ending and not ends_here and (is_apart(ending) or not is_alive(ending)) then
   local free = math.max(0, -lacks(ending, finals, has_promise and 1 or 0))
   local hopeful = redis.call('SCARD', ending.apart) - (is_apart(ending) and 1 or 0) + (has_promise and 0 or 1)
   local unbegun = redis.call('ZCARD', widest.alive) - (is_alive(widest) and 1 or 0)
-  local ahead = waited and {} or ahead_of(widest, priority)
-  local places = widest.used + #ahead + 1 + math.max(0, hopeful - free) + unbegun
-  local room = back_at(widest, places - open_to(widest, priority), ahead) - hope
+  local places = widest.used + 1 + math.max(0, hopeful - free) + unbegun
+  local room = turn_at(widest, places - open_to(widest, priority), waited, hope)
   if not has_promise and not apart then room = math.max(room, promise_at) end
   widest.opens = math.max(widest.opens, room)
 end
