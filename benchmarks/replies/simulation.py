@@ -6,6 +6,13 @@ text is visible, how long ago the oldest delta that nobody can see yet came. The
 50 edits a minute for each Slack workspace, a leaky bucket of 5 for each Discord channel and 50 calls a second in all),
 each call takes 60 ms.
 
+What any scheduler could do at best in the long run is printed with each case. Of c calls a minute the ends of a answers
+need a, if none of them is to wait, and each answer that begins before its end needs one call more: so at most c - a of
+them can. Where edits are a budget of their own (Slack: 50 of the 350) only as many can begin in the middle of a
+sentence, because what was cut there has to be edited at the end; the first sentence ends after 1.1 s. So the median
+reader can see a text in less than a second only where half of the answers can begin so, and before the end only where
+half of them can begin at all. (A run begins with budgets that are full: for the first minute there is more.)
+
 Compared with a timer of 0.5 s and one of 1 s, which post the first delta at once, edit whenever the time is over, and
 after a 429 wait as told and go on.
 """
@@ -18,11 +25,13 @@ import contextlib
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import looptime
 
 from adapters.discord.limits import LIMITS as DISCORD
+from adapters.emulators.discord.limits import Limits as DiscordLimits
+from adapters.emulators.slack.limits import RateLimits as SlackLimits
 from adapters.slack.limits import LIMITS as SLACK
 from benchmarks.replies._platforms import DELTA, DiscordRules, Rules, SimulatedSurface, SlackRules
 from benchmarks.replies._writers import MakeWriter, Timer, ours
@@ -38,6 +47,16 @@ TEXT = (_SENTENCE * (DELTAS // 12 + 1))[: DELTAS * DELTA]
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """calls: what the platform takes in a minute.  edits: how many of these can be edits.  scopes: in each of so many
+    workspaces."""
+
+    calls: int
+    edits: int
+    scopes: int = 1
+
+
+@dataclass(frozen=True)
 class Case:
     """rules: the platform.  thread: the name of thread number k.  answers: how many one thread is asked for."""
 
@@ -47,6 +66,22 @@ class Case:
     thread: Callable[[int], str]
     size: int
     answers: int
+    allowed: Allowed
+
+    @property
+    def ends(self) -> float:
+        """How many answers end in a minute in one workspace, if nobody waits."""
+        return 60.0 * self.size / self.allowed.scopes / (DELTAS * EVERY_S + PAUSE_S)
+
+    @property
+    def early(self) -> float:
+        """The share of the answers that can begin before they end, at best, if no end is to wait."""
+        return min(1.0, max(0.0, self.allowed.calls / self.ends - 1.0))
+
+    @property
+    def at_once(self) -> float:
+        """The share of those that can begin in the middle of a sentence."""
+        return min(self.early, self.allowed.edits / self.ends)
 
 
 @dataclass
@@ -170,13 +205,16 @@ def cases(sizes: Sequence[int]) -> list[Case]:
     def answers(size: int) -> int:
         return max(1, min(8, 400 // size))
 
-    found = [Case("one Slack workspace", SlackRules, SLACK, lambda n: f"T1/C{n}", n, answers(n)) for n in sizes]
-    found += [
-        Case("100 Slack workspaces", SlackRules, SLACK, lambda n: f"T{n % 100}/C{n}", size, answers(min(size, 100)))
-        for size in sizes
-        if size >= 100
-    ]
-    return found + [Case("Discord channels", DiscordRules, DISCORD, str, n, answers(min(n, 100))) for n in sizes]
+    slack, on_discord = SlackLimits(), round(60 * DiscordLimits().global_.refill)
+    edits = slack.tiers["t3"]
+    one = Allowed(edits + slack.posts_per_minute, edits)
+    hundred, bot = replace(one, scopes=100), Allowed(on_discord, on_discord)
+
+    found = [Case("one Slack workspace", SlackRules, SLACK, lambda n: f"T1/C{n}", n, answers(n), one) for n in sizes]
+    for n in (n for n in sizes if n >= 100):
+        each = answers(min(n, 100))
+        found.append(Case("100 Slack workspaces", SlackRules, SLACK, lambda n: f"T{n % 100}/C{n}", n, each, hundred))
+    return found + [Case("Discord channels", DiscordRules, DISCORD, str, n, answers(min(n, 100)), bot) for n in sizes]
 
 
 def _at(values: list[float], share: float) -> float:
@@ -192,6 +230,10 @@ def main() -> None:
     print("seconds; staleness of the visible text, first text after the first delta, final text after the last delta")
     for case in (case for case in cases(asked.sizes) if asked.platform in case.name):
         print(f"\n{case.name}, {case.size} answers at a time, {case.size * case.answers} in all")
+        print(
+            f"  ends: {case.ends:.0f} of {case.allowed.calls} calls a minute; before they end can begin at best "
+            f"{case.early:.0%}, in the middle of a sentence {case.at_once:.0%}"
+        )
         print(f"  {'':12}  calls   429s   stale p50     p95   first p50     max   final p50     p95     max   unseen")
         for name in asked.writers:
             got = simulated(case, WRITERS[name])
