@@ -130,6 +130,21 @@ async def test_answers_on_another_replica_widen_the_gap(store: Store, redis_url:
     await other_store.aclose()
 
 
+async def test_what_one_replica_has_promised_no_other_gives_away(store: Store, redis_url: str) -> None:
+    """And whoever takes the answer over finds the place, as it is promised to the Turn."""
+    other_store = await Store.open(redis_url)
+    here, there = SharedBudget(store), SharedBudget(other_store)
+    updates = Bucket("chat.update", Window(2, 60.0))
+    edits, posts = Draws("slack:T8", (updates,)), Draws("slack:T8", (POSTS,), end=updates)
+    assert (await here.take(edits, "other", Priority.FINAL)).go
+    assert (await here.take(posts, "mine", Priority.FIRST)).promised
+    begun = await there.take(posts, "theirs", Priority.FIRST, apart=True)
+    assert begun.go and not begun.promised
+    assert not (await there.take(edits, "theirs", Priority.FINAL, apart=True, patience_s=0.0)).go
+    assert (await there.take(edits, "mine", Priority.FINAL)).go
+    await other_store.aclose()
+
+
 async def test_every_key_goes_away_by_itself_and_those_of_a_scope_share_a_slot(store: Store) -> None:
     """A channel nobody talks in any more leaves nothing behind; one script may touch only one slot of a Cluster."""
     budget = SharedBudget(store)
