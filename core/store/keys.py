@@ -19,6 +19,8 @@ layout: changing it would lose sight of every stored session, so it is not a set
     parley:{p0}:sweep                  string: while it is there, somebody has looked for lost Sessions
     parley:{rate:<scope>}:<bucket>:calls   sorted set: calls to a platform in the running window of one of its budgets
     parley:{rate:<scope>}:<bucket>:alive   sorted set: Replies being written, by the time until which they count
+    parley:{rate:<scope>}:<bucket>:apart   sorted set: those of them whose end may come in a message of its own
+    parley:{rate:<scope>}:<bucket>:line    sorted set: who waits for a place, by the time he was told
     parley:{rate:<scope>}:<bucket>:state   hash: what is left of the budget, until when the platform has closed it
     parley:{p7}:s:<thread>:last        string: what is needed to answer the newest Turn once more
     parley:{p7}:s:<thread>:places      set: the session's `parley:at:...` keys
@@ -104,7 +106,7 @@ def recent_threads(channel: ChannelId, user: UserId) -> str:
 
 
 def budget(scope: str, bucket: str, part: str) -> str:
-    """part: calls, alive or state. All budgets of one scope share a slot, so that one step may draw on several."""
+    """part: calls, alive, apart, line or state. All budgets of one scope share a slot, so that one step may draw on several."""
     return f"parley:{{rate:{scope}}}:{bucket}:{part}"
 
 

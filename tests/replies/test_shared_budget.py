@@ -145,6 +145,25 @@ async def test_what_one_replica_has_promised_no_other_gives_away(store: Store, r
     await other_store.aclose()
 
 
+async def test_an_answer_that_an_older_replica_has_ended_is_forgotten(store: Store) -> None:
+    """One that knows nothing of ends in a message of their own, as while replicas are replaced one after the other,
+    notes the end among those alive alone. What is left would make room for promises that nobody can keep."""
+    widely = Draws("slack:T4", (Bucket("posts", Window(280, 61.0)),), end=UPDATES)
+    now = 1_700_000_000.0
+
+    async def begins(stream: str, at: float) -> bool:
+        asked = module.draw_call(widely, stream, Priority.FIRST, math.inf, apart=True, now=str(at))
+        grant = module.read_grant(await store.script("draw", *asked), widely)
+        assert grant.go
+        return grant.promised
+
+    assert [await begins(f"s{number}", now) for number in range(17)] == [True] * 12 + [False] * 5
+    alive = keys.budget("slack:T4", UPDATES.name, "alive")
+    await store.redis.zrem(alive, *[f"s{number}" for number in range(12, 17)])
+    later = now + 1000
+    assert [await begins(f"t{number}", later) for number in range(17)] == [True] * 12 + [False] * 5
+
+
 async def test_every_key_goes_away_by_itself_and_those_of_a_scope_share_a_slot(store: Store) -> None:
     """A channel nobody talks in any more leaves nothing behind; one script may touch only one slot of a Cluster."""
     budget = SharedBudget(store)

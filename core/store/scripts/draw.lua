@@ -1,7 +1,7 @@
 -- Ask for one call on the rate budgets of a platform; the theory stands in core/replies/budget.py, which does the same.
 -- KEYS  for each bucket five:  calls (sorted set: a call of the running window, by its time)
 --                              alive (sorted set: Replies, by the time until which they count)
---                              apart (set: those of them whose end may come in a message of its own)
+--                              apart (sorted set: those of them whose end may come in a message of its own)
 --                              state (hash: tokens, at; closed; seq)
 --                              line (sorted set: '<priority>:<Reply>' of who waits, by the time he was told)
 -- ARGV  1 name of the Reply, '' for none   2 priority, 0 (final) to 5 (interim)
@@ -45,19 +45,23 @@ local function is_alive(b)
 end
 
 local function is_apart(b)
-  return redis.call('SISMEMBER', b.apart, stream) == 1
+  return redis.call('ZSCORE', b.apart, stream) and true or false
 end
 
 local function count(b, its_end_is_apart)
   if stream ~= '' then
     redis.call('ZADD', b.alive, 'GT', text(now + counts), stream)
-    redis.call(its_end_is_apart and 'SADD' or 'SREM', b.apart, stream)
+    if its_end_is_apart then
+      redis.call('ZADD', b.apart, 'GT', text(now + counts), stream)
+    else
+      redis.call('ZREM', b.apart, stream)
+    end
   end
 end
 
 local function ended(b)
   redis.call('ZREM', b.alive, stream)
-  redis.call('SREM', b.apart, stream)
+  redis.call('ZREM', b.apart, stream)
 end
 
 local function opened(number)
@@ -78,16 +82,14 @@ local function opened(number)
     b.at = math.max(at, now)
     b.used = b.most - b.tokens
   end
-  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', b.alive, '-inf', text(now))) do
-    redis.call('ZREM', b.alive, gone)
-    redis.call('SREM', b.apart, gone)
-  end
+  redis.call('ZREMRANGEBYSCORE', b.alive, '-inf', text(now))
+  redis.call('ZREMRANGEBYSCORE', b.apart, '-inf', text(now))
   redis.call('ZREMRANGEBYSCORE', b.line, '-inf', text(now - late))
   return b
 end
 
 local function promised(b) -- how many answers can end nowhere but here
-  return redis.call('ZCARD', b.alive) - redis.call('SCARD', b.apart)
+  return redis.call('ZCARD', b.alive) - redis.call('ZCARD', b.apart)
 end
 
 local function open_to(b, rank, its_end_is_apart)
@@ -164,7 +166,7 @@ if ending and not ends_here and (is_apart(ending) or not is_alive(ending)) then
   has_promise = promise_at <= now + ROUNDING
   local widest = buckets[#buckets]
   local free = math.max(0, -lacks(ending, finals, has_promise and 1 or 0))
-  local hopeful = redis.call('SCARD', ending.apart) - (is_apart(ending) and 1 or 0) + (has_promise and 0 or 1)
+  local hopeful = redis.call('ZCARD', ending.apart) - (is_apart(ending) and 1 or 0) + (has_promise and 0 or 1)
   local unbegun = redis.call('ZCARD', widest.alive) - (is_alive(widest) and 1 or 0)
   local places = widest.used + 1 + math.max(0, hopeful - free) + unbegun
   local room = turn_at(widest, places - open_to(widest, priority), waited, hope)
@@ -186,7 +188,7 @@ for place, b in ipairs(buckets) do
     else
       b.tokens = b.tokens - 1
     end
-    if ending then ended(b) elseif priority == INTERIM then redis.call('SREM', b.apart, stream) end
+    if ending then ended(b) elseif priority == INTERIM then redis.call('ZREM', b.apart, stream) end
   elseif b.opens > now + ROUNDING and stream ~= '' and (not patience or wait <= patience) then
     redis.call('ZADD', b.line, text(at), place_in_line)
   end
@@ -214,9 +216,9 @@ for _, b in ipairs(ending and {ending} or buckets) do
 end
 if ending then buckets[#buckets + 1] = ending end
 for _, b in ipairs(buckets) do
-  if redis.call('ZSCORE', b.alive, stream) then
-    redis.call('ZADD', b.alive, text(now + wait + 2 * gap + counts), stream)
-  end
+  local until_ = text(now + wait + 2 * gap + counts)
+  redis.call('ZADD', b.alive, 'XX', until_, stream)
+  redis.call('ZADD', b.apart, 'XX', until_, stream)
   local kept = math.ceil(math.max(KEPT, b.closed - now + KEPT, 2 * gap + wait + counts))
   redis.call('EXPIRE', b.calls, kept)
   redis.call('EXPIRE', b.alive, kept)
