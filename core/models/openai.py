@@ -193,8 +193,9 @@ class OpenAIStreamedResponse(SSEResponse[ChunkReader]):
         except (TypeError, AttributeError, LookupError) as exc:
             raise self._broken("the server sent something that is not a chat completion") from exc
         self.finish_reason = self._reader.finish_reason
-        is_text = _is_more_text(events) and not (sse.event or self.finish_reason or chunk.get("usage"))
-        self._moulds.read(sse.data, is_text=is_text)
+        is_text = _is_more_text(events) and _is_content(chunk)
+        said_more = sse.event or self.finish_reason or chunk.get("usage")
+        self._moulds.read(sse.data, is_text=is_text and not said_more)
         return events
 
     def _check_end(self) -> None:
@@ -207,3 +208,9 @@ class OpenAIStreamedResponse(SSEResponse[ChunkReader]):
 def _is_more_text(events: list[ModelResponseStreamEvent]) -> bool:
     """Whether a chunk said nothing but how the text goes on."""
     return len(events) == 1 and type(events[0]) is PartDeltaEvent and type(events[0].delta) is TextPartDelta
+
+
+def _is_content(chunk: dict[str, Any]) -> bool:
+    """Whether what a chunk said stands in its `content`, not in a refusal or with a piece of a call beside it."""
+    delta = chunk["choices"][0].get("delta") or {}
+    return isinstance(delta.get("content"), str) and not delta.get("tool_calls")

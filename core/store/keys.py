@@ -106,7 +106,7 @@ def recent_threads(channel: ChannelId, user: UserId) -> str:
 
 
 def budget(scope: str, bucket: str, part: str) -> str:
-    """part: calls, alive, apart, line or state. All budgets of one scope share a slot, so that one step may draw on several."""
+    """part: calls, alive, apart, line or state. All budgets of a scope share a slot: one step may draw on several."""
     return f"parley:{{rate:{scope}}}:{bucket}:{part}"
 
 

@@ -85,6 +85,15 @@ async def test_a_stream_says_the_same_with_and_without_moulds(monkeypatch: Any) 
         {"choices": [{"delta": call}]},
         *map(chunk, ["nine", "ten"]),
     ]
+    nameless = {"tool_calls": [{"index": 1, "function": {"arguments": "x"}}]}
+    other = {"index": 1, "delta": {"content": "not ours"}}
+    said += [{"choices": [{"delta": {"content": text, **nameless}}]} for text in ("with", "half", "a", "call")]
+    said.append({"choices": [{"delta": {"tool_calls": [{"index": 1, "function": {"name": "g"}}]}}]})
+    said.append(chunk("eleven"))
+    said += [
+        {"choices": [{"delta": {"refusal": text}}, other | {"delta": {"content": text * 2}}]}
+        for text in ("I", " will", " not")
+    ]
     end = [{"choices": [{"delta": {"content": "end"}, "finish_reason": "stop"}]}, "[DONE]", chunk("late")]
     raw = b"".join(b"data: %s\n\n" % text.encode() for text in half)
 
