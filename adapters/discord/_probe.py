@@ -12,9 +12,13 @@ import yarl
 
 from adapters.discord._errors import ApiError, to_surface_error
 from adapters.discord._gateway import bad_token, intents, no_message_content
-from adapters.discord._rest import Json, Rest, is_object, text_of
+from adapters.discord._rest import Asking, Json, Rest, is_object, text_of
 from core.chat import ConfigError, RateLimited, SurfaceError
-from core.chat.starting import insistently
+from core.chat.starting import MOST_WAIT_S, insistently
+from core.replies import Priority
+
+_AT_START: Final = Asking(Priority.NOTICE, MOST_WAIT_S)
+"""All replicas may be started at once: each keeps its place in line, for as long as a platform may make it wait."""
 
 _MESSAGE_CONTENT: Final = 1 << 18 | 1 << 19
 """GATEWAY_MESSAGE_CONTENT and GATEWAY_MESSAGE_CONTENT_LIMITED ("Application Flags")."""
@@ -71,7 +75,7 @@ async def _asked(rest: Rest, path: str) -> Json:
 
     async def attempt() -> Json:
         try:
-            return await rest.call("GET", path)
+            return await rest.call("GET", path, asking=_AT_START)
         except ApiError as exc:
             if exc.status == 429:
                 raise to_surface_error(exc) from exc

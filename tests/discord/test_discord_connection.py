@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from aiohttp import web
 
 from adapters.discord import DiscordAdapter, DiscordSettings
+from adapters.discord.limits import Learned, draws_of
 from adapters.emulators.discord import DiscordEmulator
-from core.chat import ConfigError, starting
+from core.chat import ConfigError, Draws, starting
+from core.replies import LocalBudget, Priority
 from tests.discord.room import Desk, Room
 
 
@@ -153,6 +156,30 @@ async def test_what_may_pass_does_not_end_the_start(
     await adapter.aclose()
     assert len(emulator.calls(route)) == 3 and not emulator.impatient_calls
     assert {record.call for record in caplog.records if record.getMessage() == "start.call_failed"} == {route}
+
+
+async def test_a_start_stands_in_line_with_those_of_the_other_replicas(emulator: DiscordEmulator) -> None:
+    """Where a hundred are started at once, those at the end are no reason to doubt a setting."""
+    budget, asks = LocalBudget(), draws_of("GET /users/@me", "", Learned())
+    route_alone = Draws(asks.scope, asks.buckets[:1])
+
+    async def told(name: str, patience_s: float = math.inf) -> float:
+        """The loop time at which `name` may come."""
+        grant = await budget.take(route_alone, name, Priority.NOTICE, patience_s=patience_s)
+        return asyncio.get_running_loop().time() + grant.wait_s
+
+    before = [await told(f"s{number}") for number in range(26)]
+    each_s = before[-1] - before[-2]
+    assert before[-1] - before[0] > 7
+    adapter = DiscordAdapter(DiscordSettings(emulator.bot_token, emulator.api_url))
+    opening = asyncio.create_task(adapter.open(budget))
+    async with asyncio.timeout(5):
+        while await told("last", 0.0) < before[-1] + 1.5 * each_s:
+            await asyncio.sleep(0.01)
+    assert not opening.done()
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    await adapter.aclose()
 
 
 async def test_a_platform_that_wants_to_be_left_alone_for_long_is_not_waited_for(emulator: DiscordEmulator) -> None:
