@@ -57,8 +57,8 @@ _BELOW: Final = 100
 _DRAIN_S: Final = 5.0
 _OPENS: Final = Asking(Priority.FINAL, 2.0)
 _THREAD_WAIT_S: Final = 15.0
-"""How long a person waits for an answer for the sake of a thread of its own: for longer than a moment outside the call,
-so that the newest text is posted then."""
+"""How long a person waits in all for an answer for the sake of a thread of its own: for longer than a moment outside
+the call, so that the newest text is posted then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ class DiscordSurface:
         self.own_user = ""
         """Our id among the authors of messages; whoever opens the connection knows it."""
         self._places: OrderedDict[str, _Spot] = OrderedDict()
+        self._thread_by: OrderedDict[str, float] = OrderedDict()  # by question: until when its thread is waited for
         self._filled: OrderedDict[str, str] = OrderedDict()
         self._posted_beside: OrderedDict[str, str] = OrderedDict()  # answers to `/ask` that go on in posts of the bot's
         self._dead_tokens: OrderedDict[str, str] = OrderedDict()
@@ -279,18 +280,27 @@ class DiscordSurface:
                 message=start.anchor,
             )
         except RateLimited as exc:
-            if exc.retry_after_s <= _THREAD_WAIT_S:
+            if self._waits_for_thread(start, exc.retry_after_s):
                 raise
             return beside
         except ApiError as exc:
             if exc.code == errors.THREAD_EXISTS:
                 return _Spot(start.anchor)
-            if exc.status == 429 and (exc.retry_after_s or 0.0) > _THREAD_WAIT_S and exc.bucket != GLOBAL:
+            if exc.status == 429:
+                if exc.bucket == GLOBAL or self._waits_for_thread(start, exc.retry_after_s or 0.0):
+                    raise
                 return beside
-            if exc.status in (401, 429) or exc.code == errors.UNKNOWN_CHANNEL:
+            if exc.status == 401 or exc.code == errors.UNKNOWN_CHANNEL:
                 raise
             return beside
         return _Spot(start.anchor)
+
+    def _waits_for_thread(self, start: ThreadStart, seconds: float) -> bool:
+        """Whether another attempt to open it, after so long, is waited for."""
+        now = self._now()
+        by = self._thread_by.get(start.anchor, now + _THREAD_WAIT_S)
+        _remember(self._thread_by, start.anchor, by)
+        return now + seconds <= by
 
     async def _typing(self, placement: Placement) -> None:
         asked = self.draws("status", placement)

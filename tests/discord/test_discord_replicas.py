@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.discord import _rest
+from adapters.discord import _rest, limits, surface
 from adapters.discord._errors import ApiError
-from adapters.discord._rest import COURTESY, Rest
-from adapters.discord.limits import EVERYTHING, SCOPE
+from adapters.discord._rest import COURTESY, Asking, Rest
+from adapters.discord.limits import EVERYTHING, SCOPE, draws_of
 from adapters.discord.origin import ThreadStart, encode
 from adapters.discord.surface import DiscordSurface
 from adapters.emulators.discord import DiscordEmulator
@@ -146,6 +147,26 @@ async def test_an_answer_waits_for_its_thread_and_comes(discord: DiscordEmulator
     (thread,) = discord.threads()
     assert discord.messages(thread)[-1].content == "an answer"
     assert not discord.impatient_calls
+
+
+async def test_an_answer_does_not_wait_for_its_thread_again_and_again(
+    discord: DiscordEmulator, two: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where many are asked for, there is a place soon, each time, and each time another one takes it."""
+    monkeypatch.setattr(surface, "_THREAD_WAIT_S", 0.6)
+    monkeypatch.setattr(surface, "_OPENS", Asking(Priority.FINAL, 0.0))
+    monkeypatch.setattr(limits, "_TOLD", {"thread": (1, 0.25)})
+    here, there = two
+    place, channel = await asked(discord), str(discord.channel("general").id)
+    threads = draws_of("POST /channels/{channel}/messages/{message}/threads", channel, there.rest.learned)
+    for _ in range(20):
+        while await gives(there.budget, Draws(SCOPE, threads.buckets[:1])):
+            pass
+        with contextlib.suppress(RateLimited):
+            await here.surface.post(place, Segment("an answer"), "key")
+            break
+        await asyncio.sleep(0.1)
+    assert "an answer" in [message.content for message in discord.messages("general")]
 
 
 async def test_invalid_requests_are_counted_over_all_replicas(
