@@ -174,7 +174,7 @@ async def test_a_start_stands_in_line_with_those_of_the_other_replicas(emulator:
     adapter = DiscordAdapter(DiscordSettings(emulator.bot_token, emulator.api_url))
     opening = asyncio.create_task(adapter.open(budget))
     async with asyncio.timeout(5):
-        while await told("last", 0.0) < before[-1] + 1.5 * each_s:
+        while await told("last", 0.0) < before[-1] + 1.5 * each_s:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert not opening.done()
     opening.cancel()
