@@ -157,7 +157,7 @@ class DiscordSurface:
         path = "/channels/{channel}/messages"
         asking = GIVEN if _covers(asked, "post", spot.channel) else MATTERS
         answer = await self._rest.call("POST", path, body, file=sent, asking=asking, channel=spot.channel)
-        return MessageRef(spot.channel, text_of(answer, "id"))
+        return _ref(answer, spot)
 
     async def whisper(self, placement: Placement, user: UserId, text: str) -> None:
         """In a direct message: one that only a person sees exists in a channel as an answer to an interaction alone."""
@@ -320,12 +320,17 @@ class DiscordSurface:
         if isinstance(origin, Asked):
             _remember(self._posted_beside, origin.message, "")
         try:
-            return await self._create(spot, body_of(segment), key, given=_covers(asked, "post", spot.channel))
+            ref = await self._create(spot, body_of(segment), key, given=_covers(asked, "post", spot.channel))
         except ApiError as exc:
             if not isinstance(origin, ThreadStart) or spot.reply_to is not None:
                 raise
             if not isinstance(to_surface_error(exc), NotPermitted) or exc.status == 401:
                 raise
+        else:
+            if isinstance(origin, ThreadStart) and ref.channel != spot.channel:  # begun by somebody else
+                begun = _Spot(ref.channel, origin.anchor if ref.channel == origin.parent else None)
+                _remember(self._places, placement.thread_id, begun)
+            return ref
         beside = _Spot(origin.parent, origin.anchor)  # we may open threads here, but not speak in them
         _remember(self._places, placement.thread_id, beside)
         return await self._create(beside, body_of(segment), key, given=False)
@@ -344,7 +349,7 @@ class DiscordSurface:
                 channel=spot.channel,
             ),
         )
-        ref = MessageRef(spot.channel, text_of(answer, "id"))
+        ref = _ref(answer, spot)
         if not shows(answer, body):
             # the nonce was known: this is the message of an earlier attempt, and the answer has grown since
             await self._patch(ref, shown, given=False)
@@ -509,6 +514,12 @@ def _asked(placement: Placement, ref: MessageRef) -> Asked | None:
     if not isinstance(origin, Asked) or (origin.bot_may_post and ref.message != origin.message):
         return None
     return origin
+
+
+def _ref(answer: Json, spot: _Spot) -> MessageRef:
+    """The message of an answer to a post at `spot`. Where the nonce was known it may stand in another channel ("Create
+    Message": "created by the same author with the same nonce")."""
+    return MessageRef(str(answer.get("channel_id") or spot.channel), text_of(answer, "id"))
 
 
 def _covers(asked: Draws, kind: str, channel: str) -> bool:

@@ -18,7 +18,7 @@ from adapters.discord.surface import DiscordSurface
 from adapters.emulators.discord import DiscordEmulator
 from adapters.emulators.discord.limits import Limits
 from adapters.emulators.discord.limits import Rate as Tokens
-from core.chat import Bucket, Draws, Placement, RateLimited, Segment, ThreadId, Window
+from core.chat import Bucket, Draws, Placement, RateLimited, Segment, SurfaceUnavailable, ThreadId, Window
 from core.replies import Controls, Draft, Priority, Reply, SharedBudget
 from core.store import Store
 
@@ -167,6 +167,24 @@ async def test_an_answer_does_not_wait_for_its_thread_again_and_again(
             break
         await asyncio.sleep(0.1)
     assert "an answer" in [message.content for message in discord.messages("general")]
+
+
+async def test_whoever_takes_over_goes_on_where_the_answer_was_begun(
+    discord: DiscordEmulator, two: tuple[Replica, Replica]
+) -> None:
+    """The first had no thread and died before the answer to its post; the second may open one, but the nonce gives it
+    the message in the channel, and what follows belongs below that."""
+    here, there = two
+    place = await asked(discord)
+    discord.fail_next("POST /channels/*/messages/*/threads", code=50013)
+    discord.fail_next("POST /channels/*/messages", status=0, after_effect=True)
+    with pytest.raises(SurfaceUnavailable):
+        await here.surface.post(place, Segment("One"), "key-0")
+    ref = await there.surface.post(place, Segment("One, two"), "key-0")
+    await there.surface.edit(place, ref, Segment("One, two, three"))
+    await there.surface.post(place, Segment("Four"), "key-1")
+    answers = [m.content for m in discord.messages("general") if m.author.id == discord.bot_user_id]
+    assert answers == ["One, two, three", "Four"]
 
 
 async def test_invalid_requests_are_counted_over_all_replicas(

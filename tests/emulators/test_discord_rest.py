@@ -141,6 +141,8 @@ async def test_the_same_enforced_nonce_gives_the_same_message_for_minutes(
     first = await rest.post(general, "x", nonce="turn-1", enforce_nonce=True)
     again = await rest.post(general, "x", nonce="turn-1", enforce_nonce=True)
     assert first.body["id"] == again.body["id"] and len(emulator.messages(general)) == 1
+    elsewhere = await rest.post(emulator.channel("random"), "x", nonce="turn-1", enforce_nonce=True)
+    assert (elsewhere.body["id"], elsewhere.body["channel_id"]) == (first.body["id"], str(general.id))
     assert (await rest.post(general, "x", nonce="turn-1")).body["id"] != first.body["id"]
     await emulator.advance(600)
     assert (await rest.post(general, "x", nonce="turn-1", enforce_nonce=True)).body["id"] != first.body["id"]

@@ -226,6 +226,8 @@ class World:
     guilds: dict[int, Guild] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
     messages: dict[int, dict[int, Message]] = field(default_factory=dict)
+    nonces: dict[str, Message] = field(default_factory=dict)
+    """The bot's newest message with each nonce, wherever it is."""
     commands: dict[int, Command] = field(default_factory=dict)
     attachments: dict[int, Attachment] = field(default_factory=dict)
     cdn_url: str = "http://127.0.0.1"

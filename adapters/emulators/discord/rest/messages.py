@@ -71,7 +71,8 @@ def get(service: Service, call: Call) -> Answer:
 
 
 def create(service: Service, call: Call) -> Answer:
-    """With `enforce_nonce` and a nonce of the last few minutes, the earlier message is answered again."""
+    """With `enforce_nonce` and a nonce of the last few minutes, the earlier message is answered again, wherever it is:
+    "created by the same author with the same nonce" ("Create Message")."""
     channel = channel_of(service, call)
     body = call.json()
     may_send(service, channel, body)
@@ -80,9 +81,11 @@ def create(service: Service, call: Call) -> Answer:
         need(service, channel, Permission.ATTACH_FILES)
     if draft.reference and not has(service, channel, Permission.READ_MESSAGE_HISTORY):
         raise refusal(160002)
-    if draft.enforce_nonce and (earlier := _with_nonce(service, channel, draft.nonce)):
+    if draft.enforce_nonce and (earlier := _with_nonce(service, draft.nonce)):
         return ok(payloads.created_message(service.world, earlier))
     message = messages.create_message(service.world, channel, service.bot, draft)
+    if draft.nonce not in (None, ""):
+        service.world.nonces[str(draft.nonce)] = message
     return ok(payloads.created_message(service.world, message))
 
 
@@ -194,14 +197,11 @@ def _readable(service: Service, call: Call) -> Channel:
     return channel
 
 
-def _with_nonce(service: Service, channel: Channel, nonce: str | int | None) -> Message | None:
-    since = service.world.now() - service.world.limits.nonce_s
-    for message in reversed(service.world.in_channel(channel.id)):
-        if message.created_at < since:
-            break
-        if nonce not in (None, "") and str(message.nonce) == str(nonce) and message.author.id == service.bot.id:
-            return message
-    return None
+def _with_nonce(service: Service, nonce: str | int | None) -> Message | None:
+    message = service.world.nonces.get(str(nonce))
+    if message is None or message.deleted or message.created_at < service.world.now() - service.world.limits.nonce_s:
+        return None
+    return message
 
 
 def _refuse_archived(channel: Channel) -> None:
