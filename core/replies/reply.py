@@ -214,8 +214,8 @@ class Reply:
     async def _pass_while_nothing_is_due(self) -> None:
         """Let the time pass in which no call would be due: what should be shown meanwhile is not even laid out."""
         if self._shown:
-            gap_s = min(self._gap_s("edit"), self._gap_s("post"))
             grows = None if self._has_more else len(self._shown) - 1
+            gap_s = self._gap_s("edit") if grows is not None else min(self._gap_s("edit"), self._gap_s("post"))
             await self._passes(lambda: self._pacing.rests_until(grows, gap_s), most_s=_RECONSIDER_S)
 
     async def _comes_due(self, step: Step) -> bool:
