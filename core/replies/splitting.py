@@ -25,6 +25,7 @@ from core.replies.outline import Fence, Item, Outline, indented, outline_of, quo
 
 Measure = Callable[[str], int]
 
+_SPACE = re.compile(r"[ \t]")
 _SENTENCE_END = re.compile(r"[.!?…][\"')\]]*\s+|[。！？][」』）\"')\]]*\s*")
 _LINE_END = re.compile(r"[^\n]\n+")
 _TRIED = 8
@@ -34,8 +35,8 @@ _KEEP_SHARE = 0.5
 _HEADING_SHARE = 0.3
 """A table's heading is begun again in the next part if it takes no more than this share of a message."""
 
-_MARKUP = "<>&*_~`[]()!\\$"
-_CODE_MARKUP = "<>&`"
+_MARKUP = b"<>&*_~`[]()!\\$"
+_CODE_MARKUP = b"<>&`"
 _PER_MARK = 6
 _PER_LINE = 28  # indentation, quotation marks, a line across
 _AT_LEAST = 64
@@ -103,9 +104,10 @@ def ceiling(text: str) -> int | None:
     return _most(text, _MARKUP, _PER_LINE)
 
 
-def _most(text: str, markup: str, per_line: int) -> int:
-    size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-    size += _AT_LEAST + per_line * text.count("\n") + _PER_MARK * sum(map(text.count, markup))
+def _most(text: str, markup: bytes, per_line: int) -> int:
+    written = text.encode(errors="surrogatepass")
+    marks = len(written) - len(written.translate(None, markup))
+    size = len(written) + _AT_LEAST + per_line * text.count("\n") + _PER_MARK * marks
     return 2 * size if "://" in text or "<" in text else size  # an address may be written twice, as words and address
 
 
@@ -360,7 +362,7 @@ def _last(cuts: Sequence[int], most: int) -> int:
 def _inner_cuts(window: str) -> list[int]:
     """Cuts within a line, the best last: after a word, better after a sentence."""
     sentences = [found.end() for found in _SENTENCE_END.finditer(window)]
-    words = [index + 1 for index, character in enumerate(window) if character in " \t"]
+    words = [found.end() for found in _SPACE.finditer(window)]
     return [*words, *sentences]
 
 
