@@ -104,10 +104,11 @@ class Store:
     async def script(self, name: str, names: Sequence[str], args: Sequence[str | int]) -> Any:
         """Run one of `SCRIPT_NAMES`. Its file says what the keys, arguments and answer are."""
         script = self._scripts[name]
-        with translated(self.where):
-            try:
+        try:
+            with translated(self.where):
                 return await self.redis.evalsha(script.sha, len(names), *names, *args)
-            except NoScriptError:  # a server that is new to us: restarted, or master since a moment ago
+        except NoScriptError:  # a server that is new to us: restarted, or master since a moment ago
+            with translated(self.where):
                 return await self.redis.eval(script.text, len(names), *names, *args)
 
     async def script_with(self, niceties: Commands, name: str, names: Sequence[str], args: Sequence[str | int]) -> Any:
@@ -174,7 +175,7 @@ def translated(where: str = "Redis") -> Iterator[None]:
     """Turn "Redis is not there" into StoreUnavailable; every other error is a mistake of ours and passes.
 
     A cancellation that comes while a command is being sent is swallowed by `asyncio.wait_for` before Python 3.12,
-    which redis-py uses: it is raised here.
+    which redis-py uses: it is raised here, also in the place of an error of that command.
     """
     task = asyncio.current_task()
     asked_before = task.cancelling() if task is not None else 0
@@ -183,6 +184,8 @@ def translated(where: str = "Redis") -> Iterator[None]:
         if task is not None and task.cancelling() > asked_before:
             raise asyncio.CancelledError
     except (RedisError, OSError) as exc:
+        if task is not None and task.cancelling() > asked_before:
+            raise asyncio.CancelledError from exc
         if not is_away(exc):
             raise
         problem = "is not ready" if isinstance(exc, ResponseError) else "does not answer"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError, StoreUnavailable
-from core.store import EmbeddedRedis, Store
+from core.store import EmbeddedRedis, Store, translated
 from core.store.embedded import find_server
 
 
@@ -30,6 +30,24 @@ async def test_a_cancellation_is_heard_at_every_moment_of_a_command(store: Store
         task.cancel()
         await asyncio.wait([task], timeout=0.5)
         assert task.cancelled(), f"lost after {turns_of_the_loop} turns of the loop"
+
+
+def test_a_cancellation_goes_before_the_error_it_came_with() -> None:
+    async def work() -> None:
+        with translated():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:  # what wait_for does with the end of a command that has just failed
+                raise ConnectionResetError from None
+
+    async def story() -> None:
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    asyncio.run(story())
 
 
 @asynccontextmanager
