@@ -109,6 +109,8 @@ async def test_a_failed_summary_leaves_everything_as_it_is(rig: Rig) -> None:
     async with compacting(rig, scribe) as compactor, rig.worker():
         for number in range(MOST_TURNS + 2):
             await rig.ask(f"q{number}")
+            asked = number + 1 - MOST_TURNS  # so many times by a moment after the Turn has ended
+            await rig.until(lambda asked=asked: _true(len(scribe.asked) >= asked))
             await asyncio.gather(*compactor._tasks.values())
         assert len(await entries(rig)) == MOST_TURNS + 2
         assert not await rig.store.redis.exists(keys.session(THREAD, "compacting"))
